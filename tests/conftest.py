@@ -1,0 +1,68 @@
+"""Owns what every ring of tests shares: a clean environment and the real services.
+
+It never touches a service that was running before: each session starts its own.
+"""
+
+import os
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from tests.support.services import PostgresServer, RedisServer
+
+_numbers = count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before anything is collected, drop what the caller's shell would decide for the tests and their subprocesses."""
+    for name in list(os.environ):
+        if name.startswith(("CELSCHED_", "CELERY_", "LC_")) or name in {
+            "LANGUAGE",
+            "NO_COLOR",
+            "FORCE_COLOR",
+            "COLUMNS",
+        }:
+            del os.environ[name]
+    os.environ.update(LANG="C.UTF-8", LC_ALL="C.UTF-8", PYTHONUTF8="1", TZ="UTC")
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """The session's Redis; a test that stops, kills or freezes one makes its own `RedisServer(tmp_path)`."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """The URL of the session's Redis, emptied for this test."""
+    client = redis_server.client()
+    client.flushall()
+    client.close()
+    return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """The session's PostgreSQL; a test that restarts one makes its own `PostgresServer(tmp_path)`."""
+    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
+    server.start()
+    yield server
+    server.stop("immediate")
+
+
+@pytest.fixture(scope="session")
+def postgres_template() -> str | None:
+    """The database that `postgres_url` copies; a ring that needs tables overrides this fixture in its own conftest."""
+    return None
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer, postgres_template: str | None) -> Iterator[str]:
+    """The SQLAlchemy URL of a fresh database, a copy of `postgres_template`, dropped after the test."""
+    name = f"celsched_test_{next(_numbers)}"
+    yield postgres_server.create_database(name, postgres_template)
+    postgres_server.drop_database(name)
