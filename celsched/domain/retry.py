@@ -1,0 +1,26 @@
+"""Decides whether a further attempt is made and when; pure. Randomness is handed in, so that a decision can be repeated."""
+
+from datetime import timedelta
+
+from celsched.domain.execution import State
+from celsched.domain.policy import RetryPolicy
+
+
+def backoff(policy: RetryPolicy, failures: int, random: float) -> timedelta:
+    """Return the delay before the next attempt after `failures` (at least 1) failed ones; `random` is in [0, 1).
+
+    With jitter it is full jitter: uniform between nothing and the capped exponential delay.
+    """
+    ceiling = policy.max_delay.total_seconds()
+    try:
+        delay = min(policy.delay.total_seconds() * policy.factor ** max(0, failures - 1), ceiling)
+    except OverflowError:
+        delay = ceiling
+    return timedelta(seconds=round(delay * random if policy.jitter else delay, 6))
+
+
+def goes_on(outcome: State, *, failures: int, max_retries: int, losses: int, retry_on_lost: int) -> bool:
+    """Return whether another attempt follows an attempt that ended as `outcome`; counts include that attempt."""
+    if outcome is State.LOST:
+        return losses <= retry_on_lost
+    return outcome in (State.FAILED, State.TIMED_OUT) and failures <= max_retries
