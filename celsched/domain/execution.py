@@ -1,4 +1,4 @@
-"""Owns the words of an execution: states, causes, reasons, and the record. It never moves one (the store does, guarded)."""
+"""Owns the words of an execution: states, causes, reasons, and the record; the store moves it, never this module."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Owns what may be a name: of a task, a schedule, a queue, a set. It never looks anything up but in the list it is given."""
+"""Owns what may be a name: of a task, a schedule, a queue, a set. It never looks anything up in a store."""
 
 import difflib
 import unicodedata

@@ -1,7 +1,7 @@
 """Owns the table of keys that tasks, schedules and `defaults` share: where a key may stand, and its decoded form.
 
-A layer is a mapping from key to decoded value, holding only what somebody wrote. Layers are never folded into each other
-here; `effective` looks a value up through them.
+A layer is a mapping from key to decoded value, holding only what somebody wrote. Layers are never folded into each
+other here; `effective` looks a value up through them.
 """
 
 from collections.abc import Callable, Mapping

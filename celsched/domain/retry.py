@@ -1,4 +1,4 @@
-"""Decides whether a further attempt is made and when; pure. Randomness is handed in, so that a decision can be repeated."""
+"""Decides whether and when a further attempt is made. It never draws a random number: that is handed in."""
 
 from datetime import timedelta
 

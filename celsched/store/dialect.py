@@ -1,0 +1,42 @@
+"""Owns what differs between the two databases, in one record. It never runs a statement."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Insert, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Facts of a database that queries depend on."""
+
+    name: str
+    row_locks: bool
+    """Whether SELECT .. FOR UPDATE [SKIP LOCKED] exists; without it one writer at a time holds the whole file."""
+    notifies: bool
+    """Whether NOTIFY exists; without it a change shows in PRAGMA data_version."""
+    begin_write: str
+    """What opens a writing transaction."""
+    limits: str | None
+    """A statement that sets the limits of the transaction it is the first statement of."""
+
+    def insert(self, table: Table) -> Any:
+        """Return the dialect's INSERT, which has `on_conflict_do_nothing` and `on_conflict_do_update`."""
+        made: Insert = postgresql.insert(table) if self.name == "postgresql" else sqlite.insert(table)
+        return made
+
+
+def _limits(statement: str, lock: str, idle: str) -> str:
+    # As part of the transaction, not of the session, so that a pooler in transaction mode works.
+    return (
+        f"SELECT set_config('statement_timeout', '{statement}', true), set_config('lock_timeout', '{lock}', true), "
+        f"set_config('idle_in_transaction_session_timeout', '{idle}', true)"
+    )
+
+
+POSTGRESQL = Dialect(
+    "postgresql", row_locks=True, notifies=True, begin_write="BEGIN", limits=_limits("5s", "3s", "10s")
+)
+# Deferred BEGIN ends in "database is locked" at once, whatever the busy timeout (measured, reliability.md section 2).
+SQLITE = Dialect("sqlite", row_locks=False, notifies=False, begin_write="BEGIN IMMEDIATE", limits=None)

@@ -1,0 +1,131 @@
+"""Owns how an engine is made from a URL: drivers, pragmas, time-outs, pools. It never runs a query of ours."""
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from celsched.errors import SettingsError, StoreUnreachable
+from celsched.store.dialect import POSTGRESQL, SQLITE, Dialect
+from celsched.store.types import to_json
+
+READ_ONLY = "celsched_read_only"
+"""Execution option of a connection whose transaction only reads."""
+
+
+def parse_url(text: str) -> URL:
+    """Return the URL with our driver filled in.
+
+    Raises:
+        SettingsError: it is no URL of SQLite or PostgreSQL.
+    """
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise SettingsError(
+            "`database_url` is not a URL", hint="write sqlite:///path/to/file.db or postgresql://user@host/name"
+        ) from None
+    backend = url.get_backend_name()
+    if backend in ("postgresql", "postgres"):
+        return url.set(drivername="postgresql+psycopg")
+    if backend == "sqlite":
+        return url.set(drivername="sqlite")
+    raise SettingsError(f"`database_url` names {backend!r}; celsched stores in sqlite or postgresql")
+
+
+def make_engine(url: URL) -> tuple[Engine, Dialect]:
+    """Return an engine that has not connected yet, and what its database can do."""
+    if url.get_backend_name() == "sqlite":
+        return _sqlite(url), SQLITE
+    return _postgresql(url), POSTGRESQL
+
+
+def _postgresql(url: URL) -> Engine:
+    try:
+        engine = create_engine(
+            url,
+            json_serializer=to_json,
+            pool_pre_ping=True,
+            pool_size=2,
+            max_overflow=2,
+            pool_recycle=1800,
+            pool_timeout=10,
+            connect_args={
+                "connect_timeout": 3,
+                "keepalives": 1,
+                "keepalives_idle": 5,
+                "keepalives_interval": 2,
+                "keepalives_count": 3,
+                "tcp_user_timeout": 8000,
+                # No server-side prepared statements: they break under a pooler in transaction mode, and a bound
+                # parameter in the predicate of ON CONFLICT fails from the eleventh execution on.
+                "prepare_threshold": None,
+            },
+        )
+    except (NoSuchModuleError, ModuleNotFoundError):
+        raise SettingsError(
+            "`database_url` names PostgreSQL, but its driver is not installed",
+            hint="pip install 'celsched[postgres]'",
+        ) from None
+    _begin_ourselves(engine, POSTGRESQL)
+    return engine
+
+
+def _sqlite(url: URL) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise SettingsError("`database_url` must name a file: the daemon and its workers are several processes")
+    engine = create_engine(
+        url,
+        json_serializer=to_json,
+        # Connections move between threads of one process, one at a time, as a pool does.
+        connect_args={"check_same_thread": False, "timeout": 10.0},
+        pool_size=4,
+        max_overflow=4,
+        pool_timeout=30,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        connection.execute("PRAGMA journal_mode=WAL")
+        # NORMAL may lose the last commits at a power loss; an execution could then start twice.
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA busy_timeout=10000")
+
+    _begin_ourselves(engine, SQLITE)
+    return engine
+
+
+def _begin_ourselves(engine: Engine, dialect: Dialect) -> None:
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        reading = connection.get_execution_options().get(READ_ONLY, False)
+        if dialect is SQLITE:
+            connection.exec_driver_sql("BEGIN" if reading else dialect.begin_write)
+        if dialect.limits and not connection.get_execution_options().get("celsched_unlimited", False):
+            connection.exec_driver_sql(dialect.limits)
+
+
+def prepare_folder(url: URL) -> None:
+    """Make the folder of an SQLite file (mode 0700) where it does not exist.
+
+    Raises:
+        StoreUnreachable: it cannot be made or written.
+    """
+    if url.get_backend_name() != "sqlite":
+        return
+    path = Path(str(url.database))
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnreachable(
+            f"the data folder {path.parent} cannot be made: {error.strerror}",
+            hint="set `database_url`, or run in a folder that you may write",
+        ) from None
+    if path.exists() and not os.access(path, os.R_OK):
+        raise StoreUnreachable(f"the store {path} cannot be read by this user", hint="ask its owner, or use sudo -u")

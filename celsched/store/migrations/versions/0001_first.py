@@ -1,0 +1,343 @@
+"""The first schema: everything that issue A of celsched needs."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from celsched.store.types import Id, Instant, Json, Length
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "audit_events",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("at", Instant(), nullable=False),
+        sa.Column("user", sa.Text(), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("token", sa.Text(), nullable=True),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("details", Json, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_events")),
+        comment="Who changed what, when; insert-only",
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_audit_events_at", "audit_events", ["at"], unique=False)
+    op.create_table(
+        "instances",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("queues", Json, nullable=False),
+        sa.Column("capacity", sa.Integer(), nullable=False),
+        sa.Column("busy", sa.Integer(), nullable=False),
+        sa.Column("started_at", Instant(), nullable=False),
+        sa.Column("beat_at", Instant(), nullable=False),
+        sa.Column("stopped_at", Instant(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_instances")),
+        comment="Running daemons, workers and watchers",
+    )
+    op.create_table(
+        "meta",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_meta")),
+        comment="Facts of the whole store: its word (part of every message), when it was made",
+    )
+    op.create_table(
+        "task_definitions",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("task_path", sa.Text(), nullable=False),
+        sa.Column("task_type", sa.Text(), nullable=True),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("default_params", Json, nullable=False),
+        sa.Column("params_schema", Json, nullable=True),
+        sa.Column("options", Json, nullable=False),
+        sa.Column("defaults", Json, nullable=False),
+        sa.Column("owner", sa.Text(), nullable=True),
+        sa.Column("checked", sa.Boolean(), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("updated_at", Instant(), nullable=False),
+        sa.Column("deleted_at", Instant(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_task_definitions")),
+        comment="Named units of work; a deleted one stays for its executions",
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        "uq_task_definitions_live_name",
+        "task_definitions",
+        ["name"],
+        unique=True,
+        postgresql_where=sa.text("deleted_at IS NULL"),
+        sqlite_where=sa.text("deleted_at IS NULL"),
+    )
+    op.create_table(
+        "schedules",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("task_id", Id, nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("schedule_type", sa.Text(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("params", Json, nullable=False),
+        sa.Column("options", Json, nullable=False),
+        sa.Column("defaults", Json, nullable=False),
+        sa.Column("owner", sa.Text(), nullable=True),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("updated_at", Instant(), nullable=False),
+        sa.Column("deleted_at", Instant(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["task_id"], ["task_definitions.id"], name=op.f("fk_schedules_task_id_task_definitions")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_schedules")),
+        comment="Schedule definitions as written; what happened to them is in schedule_states",
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_schedules_task_id"), "schedules", ["task_id"], unique=False)
+    op.create_index(
+        "uq_schedules_live_name",
+        "schedules",
+        ["name"],
+        unique=True,
+        postgresql_where=sa.text("deleted_at IS NULL"),
+        sqlite_where=sa.text("deleted_at IS NULL"),
+    )
+    op.create_table(
+        "alerts",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("schedule_id", Id, nullable=True),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("summary", sa.Text(), nullable=False),
+        sa.Column("details", Json, nullable=False),
+        sa.Column("pending_since", Instant(), nullable=False),
+        sa.Column("opened_at", Instant(), nullable=True),
+        sa.Column("seen_at", Instant(), nullable=False),
+        sa.Column("resolved_at", Instant(), nullable=True),
+        sa.Column("acknowledged_by", sa.Text(), nullable=True),
+        sa.Column("acknowledged_at", Instant(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["schedule_id"], ["schedules.id"], name=op.f("fk_alerts_schedule_id_schedules")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
+        comment="States that open and resolve",
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        "uq_alerts_living",
+        "alerts",
+        ["fingerprint"],
+        unique=True,
+        postgresql_where=sa.text("state <> 'resolved'"),
+        sqlite_where=sa.text("state <> 'resolved'"),
+    )
+    op.create_table(
+        "executions",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("task_id", Id, nullable=False),
+        sa.Column("task", sa.Text(), nullable=False),
+        sa.Column("schedule_id", Id, nullable=True),
+        sa.Column("schedule", sa.Text(), nullable=True),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("fire_time", Instant(), nullable=True),
+        sa.Column("until", Instant(), nullable=True),
+        sa.Column("count", sa.Integer(), server_default=sa.text("1"), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("request_id", sa.Text(), nullable=True),
+        sa.Column("origin_id", Id, nullable=True),
+        sa.Column("chain", sa.Text(), nullable=True),
+        sa.Column("waits", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("attempt", sa.Integer(), server_default=sa.text("1"), nullable=False),
+        sa.Column("due_at", Instant(), nullable=False),
+        sa.Column("dispatch_at", Instant(), nullable=False),
+        sa.Column("deadline", Instant(), nullable=True),
+        sa.Column("publish_after", Instant(), nullable=False),
+        sa.Column("publishes", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("sends", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("celery_task_id", sa.Text(), nullable=True),
+        sa.Column("claim_token", sa.Text(), nullable=True),
+        sa.Column("worker", sa.Text(), nullable=True),
+        sa.Column("host", sa.Text(), nullable=True),
+        sa.Column("pid", sa.Integer(), nullable=True),
+        sa.Column("heartbeat", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("cancel_requested", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("failures", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("losses", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("task_path", sa.Text(), nullable=True),
+        sa.Column("params", Json, nullable=True),
+        sa.Column("params_schema", Json, nullable=True),
+        sa.Column("queue_name", sa.Text(), nullable=True),
+        sa.Column("priority", sa.Integer(), nullable=True),
+        sa.Column("max_retries", sa.Integer(), nullable=True),
+        sa.Column("retry", Json, nullable=True),
+        sa.Column("retry_on_lost", sa.Integer(), nullable=True),
+        sa.Column("soft_time_limit", Length(), nullable=True),
+        sa.Column("time_limit", Length(), nullable=True),
+        sa.Column("start_deadline", Length(), nullable=True),
+        sa.Column("on_store_outage", sa.Text(), nullable=True),
+        sa.Column("overlap", sa.Text(), nullable=True),
+        sa.Column("labels", Json, nullable=True),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("queued_at", Instant(), nullable=True),
+        sa.Column("started_at", Instant(), nullable=True),
+        sa.Column("attempt_started_at", Instant(), nullable=True),
+        sa.Column("finished_at", Instant(), nullable=True),
+        sa.Column("result", Json, nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("progress_done", sa.Float(), nullable=True),
+        sa.Column("progress_total", sa.Float(), nullable=True),
+        sa.Column("progress_message", sa.Text(), nullable=True),
+        sa.Column("requested_by", sa.Text(), nullable=True),
+        sa.Column("requested_host", sa.Text(), nullable=True),
+        sa.Column("requested_token", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["schedule_id"], ["schedules.id"], name=op.f("fk_executions_schedule_id_schedules")),
+        sa.ForeignKeyConstraint(
+            ["task_id"], ["task_definitions.id"], name=op.f("fk_executions_task_id_task_definitions")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_executions")),
+        comment="One row per fire time or request, and its fate; each row is its own outbox",
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_executions_finished", "executions", ["finished_at"], unique=False)
+    op.create_index(
+        "ix_executions_live",
+        "executions",
+        ["schedule_id", "state", "id"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('pending', 'queued', 'running', 'retrying')"),
+        sqlite_where=sa.text("state IN ('pending', 'queued', 'running', 'retrying')"),
+    )
+    op.create_index("ix_executions_schedule", "executions", ["schedule_id", "fire_time"], unique=False)
+    op.create_index("ix_executions_task", "executions", ["task_id", "id"], unique=False)
+    op.create_index(
+        "ix_executions_to_publish",
+        "executions",
+        ["publish_after", "dispatch_at"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('pending', 'retrying', 'queued') AND NOT waits"),
+        sqlite_where=sa.text("state IN ('pending', 'retrying', 'queued') AND NOT waits"),
+    )
+    op.create_index(
+        "uq_executions_fire_time",
+        "executions",
+        ["schedule_id", "fire_time"],
+        unique=True,
+        postgresql_where=sa.text("cause = 'schedule'"),
+        sqlite_where=sa.text("cause = 'schedule'"),
+    )
+    op.create_index(
+        "uq_executions_request_id",
+        "executions",
+        ["request_id"],
+        unique=True,
+        postgresql_where=sa.text("request_id IS NOT NULL"),
+        sqlite_where=sa.text("request_id IS NOT NULL"),
+    )
+    op.create_table(
+        "schedule_states",
+        sa.Column("schedule_id", Id, autoincrement=False, nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("base", Instant(), nullable=False),
+        sa.Column("cursor", Instant(), nullable=False),
+        sa.Column("next_fire_time", Instant(), nullable=True),
+        sa.Column("wake_at", Instant(), nullable=True),
+        sa.Column("runs", sa.Integer(), nullable=False),
+        sa.Column("paused_at", Instant(), nullable=True),
+        sa.Column("paused_until", Instant(), nullable=True),
+        sa.Column("pause_reason", sa.Text(), nullable=True),
+        sa.Column("paused_by", sa.Text(), nullable=True),
+        sa.Column("last_fire_time", Instant(), nullable=True),
+        sa.Column("last_success_at", Instant(), nullable=True),
+        sa.Column("last_failure_at", Instant(), nullable=True),
+        sa.Column("success_streak", sa.Integer(), nullable=False),
+        sa.Column("failure_streak", sa.Integer(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("purged_until", Instant(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["schedule_id"], ["schedules.id"], name=op.f("fk_schedule_states_schedule_id_schedules")
+        ),
+        sa.PrimaryKeyConstraint("schedule_id", name=op.f("pk_schedule_states")),
+        comment="What happened to a schedule so far; its row lock is taken before executions are decided",
+    )
+    op.create_index(
+        "ix_schedule_states_wake_at",
+        "schedule_states",
+        ["wake_at"],
+        unique=False,
+        postgresql_where=sa.text("wake_at IS NOT NULL"),
+        sqlite_where=sa.text("wake_at IS NOT NULL"),
+    )
+    op.create_table(
+        "attempts",
+        sa.Column("execution_id", Id, nullable=False),
+        sa.Column("attempt", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("claim_token", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("worker", sa.Text(), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("started_at", Instant(), nullable=False),
+        sa.Column("finished_at", Instant(), nullable=True),
+        sa.Column("error_type", sa.Text(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("traceback", sa.Text(), nullable=True),
+        sa.Column("cpu_seconds", sa.Float(), nullable=True),
+        sa.Column("peak_memory_bytes", Id, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["execution_id"], ["executions.id"], name=op.f("fk_attempts_execution_id_executions"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("execution_id", "attempt", name=op.f("pk_attempts")),
+        comment="Every try of every execution",
+    )
+    op.create_table(
+        "execution_logs",
+        sa.Column("execution_id", Id, nullable=False),
+        sa.Column("attempt", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", Instant(), nullable=False),
+        sa.Column("level", sa.Integer(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["execution_id"],
+            ["executions.id"],
+            name=op.f("fk_execution_logs_execution_id_executions"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("execution_id", "attempt", "seq", name=op.f("pk_execution_logs")),
+        comment="Captured lines, numbered within their attempt",
+    )
+    op.create_table(
+        "notifications",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("alert_id", Id, nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("incident", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("next_try_at", Instant(), nullable=True),
+        sa.Column("sent_at", Instant(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["alert_id"], ["alerts.id"], name=op.f("fk_notifications_alert_id_alerts"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notifications")),
+        sa.UniqueConstraint("channel", "incident", name=op.f("uq_notifications_channel_incident")),
+        comment="One message about an alert through one channel",
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_notifications_alert_id"), "notifications", ["alert_id"], unique=False)

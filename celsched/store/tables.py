@@ -1,0 +1,307 @@
+"""Owns every table, key and index, each with its purpose. It never holds a query.
+
+The migrations in `migrations/` lead to exactly this schema; a test compares the two.
+"""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from celsched.store.types import Id, Instant, Json, Length
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    comment="Facts of the whole store: its word (part of every message), when it was made",
+)
+
+tasks = Table(
+    "task_definitions",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("task_path", Text, nullable=False),
+    Column("task_type", Text),
+    Column("description", Text),
+    Column("default_params", Json, nullable=False),
+    Column("params_schema", Json),
+    Column("options", Json, nullable=False),
+    Column("defaults", Json, nullable=False),
+    Column("owner", Text),
+    Column("checked", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("deleted_at", Instant),
+    sqlite_autoincrement=True,
+    comment="Named units of work; a deleted one stays for its executions",
+)
+Index("uq_task_definitions_live_name", tasks.c.name, unique=True, postgresql_where=text("deleted_at IS NULL"),
+      sqlite_where=text("deleted_at IS NULL"))  # fmt: skip
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),
+    Column("task_id", Id, ForeignKey("task_definitions.id"), nullable=False, index=True),
+    Column("revision", Integer, nullable=False),
+    Column("schedule_type", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("params", Json, nullable=False),
+    Column("options", Json, nullable=False),
+    Column("defaults", Json, nullable=False),
+    Column("owner", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("deleted_at", Instant),
+    sqlite_autoincrement=True,
+    comment="Schedule definitions as written; what happened to them is in schedule_states",
+)
+Index("uq_schedules_live_name", schedules.c.name, unique=True, postgresql_where=text("deleted_at IS NULL"),
+      sqlite_where=text("deleted_at IS NULL"))  # fmt: skip
+
+states = Table(
+    "schedule_states",
+    metadata,
+    Column("schedule_id", Id, ForeignKey("schedules.id"), primary_key=True, autoincrement=False),
+    Column("revision", Integer, nullable=False),
+    Column("base", Instant, nullable=False),
+    Column("cursor", Instant, nullable=False),
+    Column("next_fire_time", Instant),
+    Column("wake_at", Instant),
+    Column("runs", Integer, nullable=False),
+    Column("paused_at", Instant),
+    Column("paused_until", Instant),
+    Column("pause_reason", Text),
+    Column("paused_by", Text),
+    Column("last_fire_time", Instant),
+    Column("last_success_at", Instant),
+    Column("last_failure_at", Instant),
+    Column("success_streak", Integer, nullable=False),
+    Column("failure_streak", Integer, nullable=False),
+    Column("error", Text),
+    Column("purged_until", Instant),
+    comment="What happened to a schedule so far; its row lock is taken before executions are decided",
+)
+# What the due scan looks for.
+Index("ix_schedule_states_wake_at", states.c.wake_at, postgresql_where=text("wake_at IS NOT NULL"),
+      sqlite_where=text("wake_at IS NOT NULL"))  # fmt: skip
+
+executions = Table(
+    "executions",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("state", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("task_id", Id, ForeignKey("task_definitions.id"), nullable=False),
+    Column("task", Text, nullable=False),
+    Column("schedule_id", Id, ForeignKey("schedules.id")),
+    Column("schedule", Text),
+    Column("revision", Integer, nullable=False),
+    Column("fire_time", Instant),
+    Column("until", Instant),
+    Column("count", Integer, nullable=False, server_default=text("1")),
+    Column("reason", Text),
+    Column("request_id", Text),
+    Column("origin_id", Id),
+    Column("chain", Text),
+    Column("waits", Boolean, nullable=False, server_default=text("false")),
+    Column("attempt", Integer, nullable=False, server_default=text("1")),
+    Column("due_at", Instant, nullable=False),
+    Column("dispatch_at", Instant, nullable=False),
+    Column("deadline", Instant),
+    Column("publish_after", Instant, nullable=False),
+    Column("publishes", Integer, nullable=False, server_default=text("0")),
+    Column("sends", Integer, nullable=False, server_default=text("0")),
+    Column("celery_task_id", Text),
+    Column("claim_token", Text),
+    Column("worker", Text),
+    Column("host", Text),
+    Column("pid", Integer),
+    Column("heartbeat", Integer, nullable=False, server_default=text("0")),
+    Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("losses", Integer, nullable=False, server_default=text("0")),
+    Column("task_path", Text),
+    Column("params", Json),
+    Column("params_schema", Json),
+    Column("queue_name", Text),
+    Column("priority", Integer),
+    Column("max_retries", Integer),
+    Column("retry", Json),
+    Column("retry_on_lost", Integer),
+    Column("soft_time_limit", Length),
+    Column("time_limit", Length),
+    Column("start_deadline", Length),
+    Column("on_store_outage", Text),
+    Column("overlap", Text),
+    Column("labels", Json),
+    Column("created_at", Instant, nullable=False),
+    Column("queued_at", Instant),
+    Column("started_at", Instant),
+    Column("attempt_started_at", Instant),
+    Column("finished_at", Instant),
+    Column("result", Json),
+    Column("error", Text),
+    Column("progress_done", Float),
+    Column("progress_total", Float),
+    Column("progress_message", Text),
+    Column("requested_by", Text),
+    Column("requested_host", Text),
+    Column("requested_token", Text),
+    sqlite_autoincrement=True,
+    comment="One row per fire time or request, and its fate; each row is its own outbox",
+)
+# One row per fire time: this key, not a lock, is what makes a fire time happen once.
+Index("uq_executions_fire_time", executions.c.schedule_id, executions.c.fire_time, unique=True,
+      postgresql_where=text("cause = 'schedule'"), sqlite_where=text("cause = 'schedule'"))  # fmt: skip
+# A repeated request finds its row.
+Index("uq_executions_request_id", executions.c.request_id, unique=True,
+      postgresql_where=text("request_id IS NOT NULL"), sqlite_where=text("request_id IS NOT NULL"))  # fmt: skip
+# What the publisher looks for: rows to be sent or sent again, oldest first.
+_UNSENT = "state IN ('pending', 'retrying', 'queued') AND NOT waits"
+Index("ix_executions_to_publish", executions.c.publish_after, executions.c.dispatch_at,
+      postgresql_where=text(_UNSENT), sqlite_where=text(_UNSENT))  # fmt: skip
+# What overlap, heartbeats, recovery and health look at: everything that has not ended.
+_LIVE = "state IN ('pending', 'queued', 'running', 'retrying')"
+Index("ix_executions_live", executions.c.schedule_id, executions.c.state, executions.c.id,
+      postgresql_where=text(_LIVE), sqlite_where=text(_LIVE))  # fmt: skip
+# Lists and the ledger of one schedule or task, newest first; retention.
+Index("ix_executions_schedule", executions.c.schedule_id, executions.c.fire_time)
+Index("ix_executions_task", executions.c.task_id, executions.c.id)
+Index("ix_executions_finished", executions.c.finished_at)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("execution_id", Id, ForeignKey("executions.id", ondelete="CASCADE"), primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("claim_token", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("worker", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Column("error_type", Text),
+    Column("error", Text),
+    Column("traceback", Text),
+    Column("cpu_seconds", Float),
+    Column("peak_memory_bytes", Id),
+    comment="Every try of every execution",
+)
+
+logs = Table(
+    "execution_logs",
+    metadata,
+    Column("execution_id", Id, ForeignKey("executions.id", ondelete="CASCADE"), primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    comment="Captured lines, numbered within their attempt",
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("schedule_id", Id, ForeignKey("schedules.id")),
+    Column("subject", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("details", Json, nullable=False),
+    Column("pending_since", Instant, nullable=False),
+    Column("opened_at", Instant),
+    Column("seen_at", Instant, nullable=False),
+    Column("resolved_at", Instant),
+    Column("acknowledged_by", Text),
+    Column("acknowledged_at", Instant),
+    Column("note", Text),
+    sqlite_autoincrement=True,
+    comment="States that open and resolve",
+)
+# One living alert per fingerprint, whoever finds it first.
+Index("uq_alerts_living", alerts.c.fingerprint, unique=True,
+      postgresql_where=text("state <> 'resolved'"), sqlite_where=text("state <> 'resolved'"))  # fmt: skip
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("alert_id", Id, ForeignKey("alerts.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("channel", Text, nullable=False),
+    Column("incident", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("next_try_at", Instant),
+    Column("sent_at", Instant),
+    Column("error", Text),
+    UniqueConstraint("channel", "incident"),
+    sqlite_autoincrement=True,
+    comment="One message about an alert through one channel",
+)
+
+instances = Table(
+    "instances",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("queues", Json, nullable=False),
+    Column("capacity", Integer, nullable=False),
+    Column("busy", Integer, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("beat_at", Instant, nullable=False),
+    Column("stopped_at", Instant),
+    Column("note", Text),
+    comment="Running daemons, workers and watchers",
+)
+
+audit = Table(
+    "audit_events",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("at", Instant, nullable=False),
+    Column("user", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("token", Text),
+    Column("action", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("details", Json, nullable=False),
+    sqlite_autoincrement=True,
+    comment="Who changed what, when; insert-only",
+)
+Index("ix_audit_events_at", audit.c.at)

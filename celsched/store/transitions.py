@@ -1,0 +1,188 @@
+"""The one place where an execution changes its state: guarded updates, and the locks taken before them.
+
+Each function names the states it moves from in its WHERE clause; the row count says who won. T-numbers are those of
+the state machine in the design. Lock order: the schedule's state row first, then executions.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, not_, select, update
+
+from celsched.domain.execution import Cause, Reason, State
+from celsched.domain.plan import Active
+from celsched.domain.policy import Overlap
+from celsched.store.tables import executions, states
+
+ACTIVE_STATES = (State.QUEUED, State.RETRYING, State.RUNNING)
+CLAIMABLE = (State.PENDING, State.QUEUED, State.RETRYING)
+
+
+def is_active() -> ColumnElement[bool]:
+    """Return the condition "blocks others": pending without waits, queued, retrying without waits, running."""
+    return and_(executions.c.state.in_((State.PENDING, *ACTIVE_STATES)), not_(executions.c.waits))
+
+
+def move(
+    tx: Connection, execution_id: int, sources: Iterable[State], *guards: ColumnElement[bool], **values: Any
+) -> bool:
+    """Update one execution if its state is among `sources` and every guard holds; return whether it did."""
+    done = tx.execute(
+        update(executions)
+        .where(executions.c.id == execution_id, executions.c.state.in_(tuple(sources)), *guards)
+        .values(**values)
+    )
+    return bool(done.rowcount == 1)
+
+
+def lock_state(tx: Connection, schedule_id: int | None) -> None:
+    """Lock the schedule's state row until the transaction ends (an SQLite writer holds everything already)."""
+    if schedule_id is not None and tx.dialect.name != "sqlite":
+        tx.execute(select(states.c.schedule_id).where(states.c.schedule_id == schedule_id).with_for_update())
+
+
+def active_of(tx: Connection, schedule_ids: Iterable[int]) -> dict[int, Active]:
+    """Return what blocks or waits in each schedule that has anything of the kind."""
+    kind = executions.c.chain.is_not(None)
+    rows = tx.execute(
+        select(executions.c.schedule_id, executions.c.state, executions.c.waits, kind, func.count())
+        .where(
+            executions.c.schedule_id.in_(list(schedule_ids)),
+            executions.c.state.in_((State.PENDING, *ACTIVE_STATES)),
+        )
+        .group_by(executions.c.schedule_id, executions.c.state, executions.c.waits, kind)
+    )
+    found: dict[int, Active] = {}
+    for schedule_id, state, waits, chain, count in rows:
+        seen = found.get(schedule_id, Active())
+        match (bool(waits), bool(chain), state):
+            case (True, False, _):
+                seen = Active(seen.open, seen.claimed, seen.chain, seen.waiting + count)
+            case (True, True, _):
+                pass
+            case (False, True, _):
+                seen = Active(seen.open, seen.claimed, seen.chain + count, seen.waiting)
+            case (False, False, State.RUNNING):
+                seen = Active(seen.open, seen.claimed + count, seen.chain, seen.waiting)
+            case _:
+                seen = Active(seen.open + count, seen.claimed, seen.chain, seen.waiting)
+        found[schedule_id] = seen
+    return found
+
+
+def release_waiting(tx: Connection, schedule_id: int | None, now: datetime) -> int:
+    """Clear `waits` of what nothing blocks any more, oldest first, ordinary rows before chain rows; return how many.
+
+    The caller holds the schedule's state lock and has just made an execution terminal, or repairs a missed release.
+    """
+    released = 0
+    while schedule_id is not None:
+        heads = tx.execute(
+            select(func.min(executions.c.id), executions.c.chain, executions.c.overlap)
+            .where(
+                executions.c.schedule_id == schedule_id,
+                executions.c.state.in_((State.PENDING, State.RETRYING)),
+                executions.c.waits,
+            )
+            .group_by(executions.c.chain, executions.c.overlap)
+            .order_by(executions.c.chain.is_not(None), func.min(executions.c.id))
+        ).all()
+        free = next((head for head, chain, overlap in heads if not _blocked(tx, schedule_id, chain, overlap)), None)
+        if free is None or not _release(tx, free, now):
+            break
+        released += 1
+    return released
+
+
+def _blocked(tx: Connection, schedule_id: int, chain: str | None, overlap: str) -> bool:
+    others = [executions.c.schedule_id == schedule_id, is_active()]
+    if overlap == Overlap.ALLOW:
+        others.append(executions.c.chain == chain)
+    return bool(tx.scalar(select(exists().where(*others))))
+
+
+def _release(tx: Connection, execution_id: int, now: datetime) -> bool:
+    row = tx.execute(
+        select(executions.c.attempt, executions.c.publishes, executions.c.start_deadline).where(
+            executions.c.id == execution_id
+        )
+    ).one()
+    values: dict[str, Any] = {"waits": False, "publish_after": now, "sends": 0}
+    if row.attempt == 1 and row.publishes == 0:
+        # Its start deadline counts from here: waiting for an earlier one is not lateness.
+        values["dispatch_at"] = now
+        values["deadline"] = now + row.start_deadline if row.start_deadline else None
+    return move(tx, execution_id, (State.PENDING, State.RETRYING), executions.c.waits, **values)
+
+
+def cancel_unstarted(tx: Connection, *where: ColumnElement[bool], reason: str, now: datetime) -> list[int]:
+    """T7 for many: cancel what has not started; return the ids. The caller holds the state lock and releases."""
+    done = tx.execute(
+        update(executions)
+        .where(executions.c.state.in_(CLAIMABLE), *where)
+        .values(state=State.CANCELLED, waits=False, reason=reason, finished_at=now)
+        .returning(executions.c.id)
+    )
+    return list(done.scalars())
+
+
+def ask_to_stop(tx: Connection, *where: ColumnElement[bool], reason: str) -> list[int]:
+    """Set the cancel flag of running executions; their workers see it within a beat. Return the ids."""
+    done = tx.execute(
+        update(executions)
+        .where(executions.c.state == State.RUNNING, *where)
+        .values(cancel_requested=True, reason=reason)
+        .returning(executions.c.id)
+    )
+    return list(done.scalars())
+
+
+def supersede(tx: Connection, schedule_id: int, now: datetime) -> None:
+    """Apply overlap `cancel_running`: cancel the schedule's ordinary rows, ask its running ones to stop."""
+    ordinary = (executions.c.schedule_id == schedule_id, executions.c.chain.is_(None))
+    cancel_unstarted(tx, *ordinary, reason="superseded", now=now)
+    ask_to_stop(tx, *ordinary, reason="superseded")
+
+
+def expire(tx: Connection, now: datetime, limit: int) -> list[tuple[int, int | None]]:
+    """T11: return (id, schedule id) of executions whose start deadline passed; `expire_one` moves each."""
+    rows = tx.execute(
+        select(executions.c.id, executions.c.schedule_id)
+        .where(
+            executions.c.state.in_((State.PENDING, State.QUEUED)),
+            not_(executions.c.waits),
+            executions.c.attempt == 1,
+            executions.c.deadline <= now,
+        )
+        .order_by(executions.c.id)
+        .limit(limit)
+    )
+    return [(row.id, row.schedule_id) for row in rows]
+
+
+def expire_one(tx: Connection, execution_id: int, schedule_id: int | None, now: datetime) -> bool:
+    """T11: `pending`/`queued` -> `expired`, and let what waited for it go."""
+    lock_state(tx, schedule_id)
+    moved = move(
+        tx,
+        execution_id,
+        (State.PENDING, State.QUEUED),
+        not_(executions.c.waits),
+        executions.c.attempt == 1,
+        executions.c.deadline <= now,
+        state=State.EXPIRED,
+        reason="start_deadline",
+        finished_at=now,
+    )
+    if moved:
+        release_waiting(tx, schedule_id, now)
+    return moved
+
+
+def counts_as_run() -> ColumnElement[bool]:
+    """Return the condition of rows that `max_runs` counts."""
+    return and_(executions.c.cause == Cause.SCHEDULE, executions.c.state != State.SKIPPED)
+
+
+SKIP_REASONS = frozenset(Reason)
