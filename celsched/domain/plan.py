@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from celsched.domain.execution import Reason
 from celsched.domain.policy import Misfire, Overlap
+from celsched.domain.state import ScheduleState
 from celsched.timing.jitter import jitter_delay
 from celsched.timing.rule import Rule, upcoming
 
@@ -242,3 +243,25 @@ def _overlap(ledger: _Ledger, at: datetime, *, newest: bool) -> None:
         case _:
             ledger.fire(at)
             ledger.active = Active(1, active.claimed, active.chain, active.waiting)
+
+
+def decide(subject: Subject, state: ScheduleState, now: datetime, active: Active) -> Plan:
+    """Decide what is due for a schedule in the given state; a pause that has run out by `now` is ended.
+
+    Fire times before the pause's end are `paused`, those from it on follow the misfire policy, also if no daemon
+    looked at that moment. A pause that goes on decides nothing: its fire times are summed when it ends.
+    """
+    if state.paused_at is None:
+        return plan(subject, state.cursor, state.runs, now, active)
+    if state.paused_until is None or state.paused_until > now:
+        return Plan((), (), state.cursor, None)
+    resumed = max(state.cursor, state.paused_until - TICK)
+    slept = paused_range(subject, state.cursor, resumed)
+    rest = plan(subject, resumed, state.runs, now, active)
+    return Plan(rest.fires, (*((slept,) if slept else ()), *rest.skips), rest.cursor, rest.next_fire_time)
+
+
+def paused_range(subject: Subject, cursor: datetime, until: datetime, reason: Reason = Reason.PAUSED) -> Skip | None:
+    """Return the fire times in (cursor, until] of a schedule that was paused, disabled or deleted, as one range."""
+    upper = min(until, subject.end_at) if subject.end_at else until
+    return skipped(subject.rule, _from_start(subject, cursor), upper, reason)

@@ -109,7 +109,7 @@ def _values(row: RowMapping, ending: Ending, now: datetime, chance: float, *, fo
             "state": State.RETRYING,
             "attempt": row["attempt"] + 1,
             "dispatch_at": due,
-            "publish_after": due,
+            "publish_after": now,
             "publishes": 0,
             "sends": 0,
             "reason": ending.reason,

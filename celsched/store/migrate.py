@@ -18,7 +18,8 @@ def current_version(tx: Connection) -> str | None:
     """Return the version the store has; None where it holds no celsched tables."""
     if not inspect(tx).has_table("alembic_version"):
         return None
-    return tx.scalar(text("SELECT version_num FROM alembic_version"))
+    version: str | None = tx.scalar(text("SELECT version_num FROM alembic_version"))
+    return version
 
 
 def is_current(version: str | None, *, place: str) -> bool:

@@ -1,0 +1,120 @@
+"""Owns T2, T3 and T10: which executions are to be published, and what is known of it. It never talks to a broker."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, func, not_, or_, select
+
+from celsched.domain.execution import State
+from celsched.store.tables import executions
+from celsched.store.transitions import CLAIMABLE, move
+from celsched.store.types import Instant
+
+LONGEST = timedelta(minutes=5)
+"""The longest back-off between two sends of one attempt."""
+_AHEAD = timedelta(minutes=6)
+"""A publish lease further ahead than this was written by a clock that has since been set back: it counts as due."""
+BATCH = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One message to send: `publishes` counts the sends of this attempt, this one included."""
+
+    execution_id: int
+    attempt: int
+    publishes: int
+    task_id: str
+    queue_name: str
+    priority: int
+    subject: str
+
+
+def take(
+    tx: Connection, now: datetime, republish: timedelta, name: Callable[[int, int, int], str], *, limit: int = BATCH
+) -> list[Parcel]:
+    """Take the publish lease of due executions, oldest first (T2). Commit before sending.
+
+    `name` makes the Celery task id of (execution, attempt, publishes); an id is never used twice.
+    """
+    query = (
+        select(
+            executions.c.id,
+            executions.c.attempt,
+            executions.c.publishes,
+            executions.c.sends,
+            executions.c.queue_name,
+            executions.c.priority,
+            func.coalesce(executions.c.schedule, executions.c.task).label("subject"),
+        )
+        .where(
+            executions.c.state.in_(CLAIMABLE),
+            not_(executions.c.waits),
+            or_(executions.c.publish_after <= now, executions.c.publish_after > now + _AHEAD),
+            executions.c.dispatch_at <= now,
+        )
+        .order_by(executions.c.dispatch_at, executions.c.id)
+        .limit(limit)
+    )
+    if tx.dialect.name != "sqlite":
+        query = query.with_for_update(skip_locked=True)
+    parcels = []
+    for row in tx.execute(query).all():
+        task_id = name(row.id, row.attempt, row.publishes + 1)
+        lease = min(republish * 2 ** min(row.sends, 10), LONGEST)
+        move(
+            tx,
+            row.id,
+            CLAIMABLE,
+            executions.c.attempt == row.attempt,
+            publish_after=now + lease,
+            publishes=executions.c.publishes + 1,
+            sends=executions.c.sends + 1,
+            celery_task_id=task_id,
+        )
+        parcels.append(
+            Parcel(row.id, row.attempt, row.publishes + 1, task_id, row.queue_name, row.priority, row.subject)
+        )
+    return parcels
+
+
+def sent(tx: Connection, parcels: Iterable[Parcel], now: datetime) -> None:
+    """Mark as `queued` what was sent (T3).
+
+    The guard is the whole safety: a fast worker has often claimed it already, and must not be undone.
+    """
+    for parcel in sorted(parcels, key=lambda parcel: parcel.execution_id):
+        move(
+            tx,
+            parcel.execution_id,
+            (State.PENDING, State.RETRYING),
+            executions.c.attempt == parcel.attempt,
+            not_(executions.c.waits),
+            state=State.QUEUED,
+            queued_at=now,
+        )
+
+
+def put_back(tx: Connection, parcels: Iterable[Parcel], again_at: datetime) -> None:
+    """Give up the lease of what was not sent; due again at `again_at`. The number of a lost send is not re-used."""
+    for parcel in parcels:
+        move(
+            tx,
+            parcel.execution_id,
+            CLAIMABLE,
+            executions.c.attempt == parcel.attempt,
+            executions.c.publishes == parcel.publishes,
+            publish_after=again_at,
+            sends=0,
+        )
+
+
+def next_due(tx: Connection) -> datetime | None:
+    """Return when the next execution is to be published (it may lie in the past)."""
+    later = func.max if tx.dialect.name == "sqlite" else func.greatest
+    when = later(executions.c.publish_after, executions.c.dispatch_at, type_=Instant())
+    found: datetime | None = tx.scalar(
+        select(func.min(when)).where(executions.c.state.in_(CLAIMABLE), not_(executions.c.waits))
+    )
+    return found
