@@ -47,7 +47,7 @@ def wall_at(instant: datetime, tz: ZoneInfo) -> datetime:
 
 
 def wall_offsets(wall: datetime, tz: ZoneInfo) -> tuple[timedelta, timedelta]:
-    """Return a naive wall time's offsets with fold 0 and 1: equal if ordinary, falling if repeated, rising if skipped."""
+    """Return a wall time's offsets with fold 0 and 1: equal if ordinary, falling if repeated, rising if skipped."""
     local = wall.replace(tzinfo=tz)
     return _known(local.replace(fold=0).utcoffset()), _known(local.replace(fold=1).utcoffset())
 
