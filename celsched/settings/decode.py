@@ -1,0 +1,216 @@
+"""Owns how one value of one setting is read, from TOML's types or from text. It never knows where a value came from.
+
+Each reader takes the raw value and the folder that relative paths are relative to, and raises `Unusable`.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from celsched.domain.names import clean_name, suggestion
+from celsched.domain.policy import OnStoreOutage
+from celsched.errors import InvalidDefinition, InvalidRule
+from celsched.settings.model import SEVERITIES, NotifyTarget
+from celsched.settings.secret import Secret
+from celsched.timing.duration import parse_duration
+from celsched.timing.zone import zone
+
+Reader = Callable[[Any, Path], Any]
+
+_PATTERN = re.compile(r"[^\W\d][\w*]*(\.[\w*]+)*|\*[\w*]*(\.[\w*]+)*")
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_WHOLE = re.compile(r"[0-9]{1,12}")
+_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:)([^?]+)(.*)", re.DOTALL)
+
+
+class Unusable(Exception):
+    """A raw value that is not acceptable; the text completes "`setting` ..."."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+def whole(low: int, high: int) -> Reader:
+    """Return a reader of whole numbers from `low` to `high`."""
+
+    def read(raw: Any, base: Path) -> int:
+        if isinstance(raw, str) and _WHOLE.fullmatch(raw.strip()):
+            raw = int(raw)
+        if isinstance(raw, bool) or not isinstance(raw, int) or not low <= raw <= high:
+            raise Unusable(f"must be a whole number from {low} to {high}, not {raw!r}")
+        return raw
+
+    return read
+
+
+def boolean(raw: Any, base: Path) -> bool:
+    """Read true or false; in text also 1, 0, yes, no, on, off."""
+    if isinstance(raw, bool):
+        return raw
+    word = str(raw).strip().lower()
+    if word in {"1", "true", "yes", "on"}:
+        return True
+    if word in {"0", "false", "no", "off", ""}:
+        return False
+    raise Unusable(f"must be true or false, not {raw!r}")
+
+
+def length(*, least: timedelta = timedelta(milliseconds=1)) -> Reader:
+    """Return a reader of durations of at least `least`."""
+
+    def read(raw: Any, base: Path) -> timedelta:
+        try:
+            found = parse_duration(raw)
+        except InvalidRule as error:
+            raise Unusable(f"is no duration: {error.message}", error.hint) from None
+        if found < least:
+            raise Unusable(f"must be at least {least.total_seconds():g} s, not {raw!r}")
+        return found
+
+    return read
+
+
+def minutes(raw: Any, base: Path) -> timedelta:
+    """Read a number of minutes, fractions allowed."""
+    try:
+        found = float(raw) if not isinstance(raw, bool) else -1.0
+    except (TypeError, ValueError):
+        found = -1.0
+    if not 0 < found <= 525_600:
+        raise Unusable(f"must be a number of minutes above 0, not {raw!r}")
+    return timedelta(minutes=found)
+
+
+def path(raw: Any, base: Path) -> Path:
+    """Read a path; `~` is the home folder, a relative one starts at `base`."""
+    if isinstance(raw, Path):
+        raw = str(raw)
+    if not isinstance(raw, str) or not raw.strip() or "\0" in raw:
+        raise Unusable(f"must be a path, not {raw!r}")
+    try:
+        found = Path(raw).expanduser()
+    except RuntimeError:
+        raise Unusable(f"names a home folder that does not exist: {raw!r}") from None
+    return (base / found).absolute()
+
+
+def database(raw: Any, base: Path) -> Secret:
+    """Read the store's URL; a relative SQLite file starts at `base`, so that every process finds the same one."""
+    text = _text(raw, "a URL")
+    relative = _SQLITE.fullmatch(text)
+    if relative:
+        text = f"{relative[1]}{(base / relative[2]).absolute()}{relative[3]}"
+    return url(text, base)
+
+
+def url(raw: Any, base: Path) -> Secret:
+    """Read a URL of any scheme; it is not opened, and the message of a fault does not repeat it."""
+    text = _text(raw, "a URL").strip()
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.\-]*://", text):
+        raise Unusable("must be a URL with a scheme, such as redis://host:6379/0")
+    return Secret(text)
+
+
+def broker(raw: Any, base: Path) -> Secret | None:
+    """Read the broker's URL; the word `embedded` is none."""
+    return None if raw == "embedded" else url(raw, base)
+
+
+def word_of(*words: str) -> Reader:
+    """Return a reader of one of `words`."""
+
+    def read(raw: Any, base: Path) -> str:
+        if raw not in words:
+            hint = suggestion(raw, words) if isinstance(raw, str) else None
+            raise Unusable(f"must be one of {', '.join(words)}, not {raw!r}", hint)
+        return str(raw)
+
+    return read
+
+
+def outage(raw: Any, base: Path) -> OnStoreOutage:
+    """Read what a worker does while the store is away."""
+    return OnStoreOutage(word_of(*(word.value for word in OnStoreOutage))(raw, base))
+
+
+def timezone(raw: Any, base: Path) -> str:
+    """Read the key of a zone."""
+    try:
+        return zone(_text(raw, "a zone such as Asia/Tehran")).key
+    except InvalidRule as error:
+        raise Unusable(f"is no zone: {error.message}", error.hint) from None
+
+
+def pattern(raw: Any, base: Path) -> str:
+    """Read a pattern of task paths."""
+    if not isinstance(raw, str) or not _PATTERN.fullmatch(raw):
+        raise Unusable(f"must hold patterns such as files.tasks.*, not {raw!r}")
+    return raw
+
+
+def module(raw: Any, base: Path) -> str:
+    """Read the dotted name of a module."""
+    if not isinstance(raw, str) or not _MODULE.fullmatch(raw):
+        raise Unusable(f"must hold names of modules, not {raw!r}")
+    return raw
+
+
+def queue(raw: Any, base: Path) -> str:
+    """Read the name of a queue."""
+    try:
+        return clean_name(raw, "queue name")
+    except InvalidDefinition as error:
+        raise Unusable(f"is not acceptable: {error.message}", error.hint) from None
+
+
+def word(raw: Any, base: Path) -> str:
+    """Read a text that is not blank."""
+    return _text(raw, "text").strip()
+
+
+def channel(raw: Any, base: Path) -> NotifyTarget:
+    """Read a channel: its URL, or a table with `url`, `name`, and `severity` (one or a list; none written: all)."""
+    table = {"url": raw} if isinstance(raw, str) else raw
+    if not isinstance(table, dict):
+        raise Unusable(f"must hold URLs or tables with `url`, not {raw!r}")
+    for key in table:
+        if key not in {"url", "name", "severity"}:
+            raise Unusable(f"has a channel with the unknown key `{key}`", suggestion(key, ("url", "name", "severity")))
+    target = url(table.get("url"), base)
+    wanted = table.get("severity", list(SEVERITIES))
+    severities = many(word_of(*SEVERITIES))(wanted, base)
+    name = table.get("name", target.reveal().partition(":")[0])
+    return NotifyTarget(word(name, base), target, severities)
+
+
+def many(read_one: Reader, *, separator: str | None = ",") -> Reader:
+    """Return a reader of lists: TOML's, a text with separators (None: spaces), or JSON's where it begins with `[`."""
+
+    def read(raw: Any, base: Path) -> tuple[Any, ...]:
+        if isinstance(raw, str):
+            raw = _split(raw, separator)
+        if not isinstance(raw, list | tuple):
+            raise Unusable(f"must be a list, not {raw!r}")
+        return tuple(dict.fromkeys(read_one(item, base) for item in raw))
+
+    return read
+
+
+def _split(text: str, separator: str | None) -> list[Any]:
+    if text.lstrip().startswith("["):
+        try:
+            return list(json.loads(text))
+        except ValueError as error:
+            raise Unusable(f"begins with `[` but is no JSON list: {error}") from None
+    return [item.strip() for item in text.split(separator) if item.strip()]
+
+
+def _text(raw: Any, wanted: str) -> str:
+    if not isinstance(raw, str) or not raw.strip():
+        raise Unusable(f"must be {wanted}, not {raw!r}" if not isinstance(raw, str) else f"must be {wanted}, not blank")
+    return Secret.reveal(raw) if isinstance(raw, Secret) else raw

@@ -1,0 +1,82 @@
+"""Owns the record of settings in force: typed, frozen, each value with its origin.
+
+It never reads a file or the environment; `celsched.settings.load` does.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from celsched.domain.policy import OnStoreOutage
+from celsched.settings.secret import Secret, mask_after_scheme
+
+SEVERITIES = ("info", "warning", "critical")
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyTarget:
+    """A channel: an Apprise URL, the name by which commands call it, and the severities it gets."""
+
+    name: str
+    url: Secret = field(repr=False)
+    severities: tuple[str, ...] = SEVERITIES
+
+    @property
+    def shown(self) -> str:
+        """Its URL as it may be shown: in many services the path is the secret, so only the scheme."""
+        return mask_after_scheme(self.url.reveal())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What design section 9 lists. Lengths of time are timedeltas, paths absolute.
+
+    `broker_url` None is the embedded broker. `python_path` goes on `sys.path` before user code is imported.
+    `origins` maps each setting's key to where its value came from; `warnings` are for standard error.
+    """
+
+    config_file: Path | None
+    project_folder: Path
+    data_folder: Path
+    database_url: Secret
+    broker_url: Secret | None
+    result_backend: Secret | None
+    listen_url: Secret | None
+    task_modules: tuple[str, ...]
+    python_path: tuple[Path, ...]
+    preload: tuple[str, ...]
+    queues: tuple[str, ...]
+    timezone: str
+    cleanup_days: int
+    alert_threshold: timedelta
+    default_max_retries: int
+    misfire_after: timedelta
+    on_store_outage: OnStoreOutage
+    notify: tuple[NotifyTarget, ...]
+    redact: tuple[str, ...]
+    lease: timedelta
+    heartbeat: timedelta
+    republish: timedelta
+    drain: timedelta
+    kill_grace: timedelta
+    clock_offset_file: Path | None = None
+    fault: str | None = None
+    debug: bool = False
+    origins: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the broker is the embedded one: a folder in the data folder, one machine."""
+        return self.broker_url is None
+
+    def fallback_layer(self) -> dict[str, Any]:
+        """Return the options that settings decide where no definition does (`celsched.domain.definition.effective`)."""
+        return {
+            "max_retries": self.default_max_retries,
+            "misfire_after": self.misfire_after,
+            "timezone": self.timezone,
+            "on_store_outage": self.on_store_outage,
+        }

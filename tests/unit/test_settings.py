@@ -1,0 +1,265 @@
+"""Which source of a setting wins, what is refused and with which place, and what is shown of secrets."""
+
+import logging
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from celsched.domain.policy import OnStoreOutage
+from celsched.errors import SettingsError
+from celsched.settings import Secret, Settings, load, mask_url, subprocess_environment
+from celsched.settings.model import SEVERITIES
+from celsched.settings.table import SETTINGS, shown
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    project = tmp_path / "پروژه"
+    project.mkdir()
+    return project
+
+
+def _write(folder: Path, text: str) -> Path:
+    file = folder / "celsched.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_defaults_need_no_file(folder: Path) -> None:
+    settings = load({}, {}, folder)
+    assert settings.config_file is None
+    assert settings.embedded
+    assert settings.data_folder == folder / ".celsched"
+    assert settings.database_url.reveal() == f"sqlite:///{folder}/.celsched/celsched.db"
+    assert settings.python_path == (folder,)
+    assert (settings.lease, settings.heartbeat) == (timedelta(seconds=60), timedelta(seconds=10))
+    assert settings.alert_threshold == timedelta(minutes=5)
+    assert settings.queues == ("default", "scheduler", "maintenance", "monitoring", "notifications")
+    assert set(settings.origins.values()) == {"default"}
+    assert not settings.data_folder.exists(), "loading writes nothing"
+
+
+@pytest.mark.parametrize(
+    ("flag", "own", "celery", "toml", "expected", "origin"),
+    [
+        ("redis://flag/", "redis://own/", "redis://celery/", "redis://toml/", "redis://flag/", "--broker-url"),
+        (None, "redis://own/", "redis://celery/", "redis://toml/", "redis://own/", "CELSCHED_BROKER_URL"),
+        (None, " ", "redis://celery/", "redis://toml/", "redis://celery/", "CELERY_BROKER_URL"),
+        (None, "", "", "redis://toml/", "redis://toml/", "celsched.toml:1"),
+        (None, "embedded", "redis://celery/", "redis://toml/", None, "CELSCHED_BROKER_URL"),
+        (None, "", "", "embedded", None, "celsched.toml:1"),
+    ],
+)
+def test_precedence(
+    folder: Path, flag: str | None, own: str, celery: str, toml: str, expected: str | None, origin: str
+) -> None:
+    _write(folder, f'broker_url = "{toml}"\n')
+    env = {"CELSCHED_BROKER_URL": own, "CELERY_BROKER_URL": celery}
+    settings = load({"broker_url": flag}, env, folder)
+    assert (settings.broker_url and settings.broker_url.reveal()) == expected
+    assert settings.origins["broker_url"].endswith(origin)
+
+
+def test_file_is_searched_in_the_order_of_the_design(tmp_path: Path) -> None:
+    places = {}
+    for number, name in enumerate(("flag", "variable", "cwd", "home/.config/celsched", "xdg/celsched")):
+        place = tmp_path / name
+        place.mkdir(parents=True)
+        places[name] = _write(place, f"cleanup_days = {number + 1}\n")
+    cwd, empty, home = tmp_path / "cwd", tmp_path / "empty", {"HOME": str(tmp_path / "home")}
+    empty.mkdir()
+    variable = {**home, "CELSCHED_CONFIG": str(places["variable"])}
+
+    def days(flags: dict[str, object], env: dict[str, str], folder: Path) -> int:
+        return load(flags, env, folder).cleanup_days
+
+    assert days({"config": "../flag"}, variable, cwd) == 1, "a folder stands for the file in it"
+    assert days({}, variable, cwd) == 2
+    assert days({}, home, cwd) == 3
+    assert days({}, home, empty) == 4
+    assert days({}, {**home, "XDG_CONFIG_HOME": str(tmp_path / "xdg")}, empty) == 5
+
+
+def test_named_file_must_exist(folder: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^--config: there is no settings file .*absent\.toml"):
+        load({"config": "absent.toml"}, {}, folder)
+
+
+def test_relative_paths_start_beside_the_file_or_from_the_shell(folder: Path, tmp_path: Path) -> None:
+    _write(folder, 'python_path = ["src", "/opt/x"]\ndatabase_url = "sqlite:///data/x.db"\ndata_folder = "../d"\n')
+    settings = load({"config": str(folder)}, {}, tmp_path)
+    assert settings.python_path == (folder / "src", Path("/opt/x"))
+    assert settings.database_url.reveal() == f"sqlite:///{folder}/data/x.db"
+    assert settings.data_folder.resolve() == tmp_path / "d"
+    from_env = load({}, {"CELSCHED_DATABASE_URL": "sqlite:///y.db", "CELSCHED_PYTHON_PATH": "a:b"}, tmp_path)
+    assert from_env.database_url.reveal() == f"sqlite:///{tmp_path}/y.db"
+    assert from_env.python_path == (tmp_path / "a", tmp_path / "b")
+
+
+def test_every_setting_is_read_from_the_file(folder: Path) -> None:
+    _write(
+        folder,
+        """\ufeff
+        task_modules = ["files.tasks.*", "reports.*"]
+        preload = ["mysite.setup"]
+        queues = ["default", "گزارش‌ها"]
+        timezone = "Asia/Tehran"
+        cleanup_days = 7
+        alert_threshold_minutes = 2.5
+        default_max_retries = 0
+        misfire_after = 90
+        on_store_outage = "kill"
+        redact = ["رمز"]
+        lease = "3s"
+        heartbeat = "500ms"
+        republish = "1m30s"
+        drain = "0s"
+        kill_grace = 1
+        result_backend = "redis://h/1"
+        listen_url = "postgresql://u@h/d"
+        [[notify]]
+        url = "tgram://token/chat"
+        severity = "critical"
+        name = "oncall"
+        [[notify]]
+        url = "json://h/x"
+        """,
+    )
+    settings = load({}, {}, folder)
+    assert settings.task_modules == ("files.tasks.*", "reports.*")
+    assert settings.queues == ("default", "گزارش‌ها")
+    assert settings.alert_threshold == timedelta(seconds=150)
+    assert (settings.lease, settings.heartbeat) == (timedelta(seconds=3), timedelta(milliseconds=500))
+    assert [(t.name, t.severities) for t in settings.notify] == [("oncall", ("critical",)), ("json", SEVERITIES)]
+    assert settings.fallback_layer() == {
+        "max_retries": 0,
+        "misfire_after": timedelta(seconds=90),
+        "timezone": "Asia/Tehran",
+        "on_store_outage": OnStoreOutage.KILL,
+    }
+    assert settings.origins["lease"].endswith("celsched.toml:12")
+    assert settings.origins["notify"].endswith("celsched.toml:19")
+
+
+@pytest.mark.parametrize(
+    ("toml", "message", "hint"),
+    [
+        ('lease = "60s"\nbroker_ulr = "x"\n', r"celsched\.toml:2: unknown setting `broker_ulr`", "`broker_url`"),
+        ("[notifi]\nurl = 1\n", r"celsched\.toml:1: unknown setting `notifi`", "`notify`"),
+        ('fault = "x"\n', r":1: unknown setting `fault`", "known are"),
+        ("lease = \n", r"celsched\.toml is not valid TOML: .*line 1", "quotes"),
+        ("cleanup_days = 0\n", r":1: `cleanup_days` must be a whole number from 1", None),
+        ("cleanup_days = true\n", r"not True", None),
+        ('lease = "soon"\n', r":1: `lease` is no duration: 'soon'", "30s"),
+        ("lease = 0\n", r":1: `lease` must be at least", None),
+        ('timezone = "Asia/Teheran"\n', r":1: `timezone` is no zone", "Tehran"),
+        ('on_store_outage = "kil"\n', r"must be one of auto, kill, continue, not 'kil'", "`kill`"),
+        ("task_modules = 5\n", r"`task_modules` must be a list, not 5", None),
+        ('task_modules = ["a b"]\n', r"must hold patterns such as files\.tasks\.\*, not 'a b'", None),
+        ('broker_url = "localhost:6379"\n', r"`broker_url` must be a URL with a scheme", None),
+        ("database_url = 3\n", r"must be a URL, not 3", None),
+        ('heartbeat = "40s"\n', r"`heartbeat` \(.*:1\) must be at most half of `lease` \(default\)", None),
+        ('notify = [{url = "json://h", sevrity = "critical"}]\n', r"unknown key `sevrity`", "`severity`"),
+        ('notify = [{url = "json://h", severity = "criticl"}]\n', r"must be one of info, warning, critical", None),
+        ('notify = ["json://h", "json://i"]\n', r"two channels of `notify` are called 'json'", "name"),
+        ("notify = [5]\n", r"must hold URLs or tables", None),
+        ("alert_threshold_minutes = -1\n", r"must be a number of minutes above 0", None),
+    ],
+)
+def test_mistakes_are_refused_with_place_and_hint(folder: Path, toml: str, message: str, hint: str | None) -> None:
+    _write(folder, toml)
+    with pytest.raises(SettingsError, match=message) as caught:
+        load({}, {}, folder)
+    if hint:
+        assert hint in str(caught.value.hint)
+
+
+def test_file_that_is_no_text_is_refused(folder: Path) -> None:
+    (folder / "celsched.toml").write_bytes(b"lease = \xff")
+    with pytest.raises(SettingsError, match="is not UTF-8 text"):
+        load({}, {}, folder)
+
+
+def test_mistake_in_a_variable_names_the_variable(folder: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^CELSCHED_LEASE: `lease` is no duration"):
+        load({}, {"CELSCHED_LEASE": "x"}, folder)
+
+
+def test_message_about_a_url_does_not_repeat_it(folder: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load({"broker_url": "user:hunter2@host"}, {}, folder)
+    assert "hunter2" not in caught.value.message
+
+
+def test_mistyped_variable_is_a_warning_and_a_foreign_one_is_not(folder: Path) -> None:
+    settings = load({}, {"CELSCHED_BROKER_URI": "x", "CELSCHED_UNRELATED_THING": "1"}, folder)
+    assert settings.warnings == (
+        "the variable CELSCHED_BROKER_URI is not known and has no effect; did you mean CELSCHED_BROKER_URL?",
+    )
+
+
+def test_zone_of_the_shell_is_not_taken(folder: Path) -> None:
+    assert load({}, {"TZ": "Asia/Tehran"}, folder).timezone == "UTC"
+
+
+SECRET_ENV = {
+    "CELSCHED_DATABASE_URL": "postgresql://ali:hunter2@db/celsched?sslpassword=hunter2",
+    "CELERY_BROKER_URL": "redis://:hunter2@host:6379/0",
+    "CELSCHED_NOTIFY": "tgram://hunter2/5 json://user:hunter2@h",
+}
+
+
+def test_no_way_of_printing_settings_shows_a_password(folder: Path) -> None:
+    settings = load({}, SECRET_ENV, folder)
+    url = settings.broker_url
+    texts = [
+        repr(settings),
+        str(settings),
+        f"{url}",
+        logging.makeLogRecord({"msg": "%s", "args": (url,)}).getMessage(),
+        f"{url!r}",
+        repr(settings.notify),
+    ]
+    texts += [str(shown(key, getattr(settings, setting.field))) for key, setting in SETTINGS.items()]
+    assert not [text for text in texts if "hunter2" in text]
+    assert isinstance(url, Secret)
+    assert url.reveal() == "redis://:hunter2@host:6379/0"
+    assert type(url.reveal()) is str
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("redis://:pw@h:1/0", "redis://:***@h:1/0"),
+        ("amqp://u:p@ss@h//", "amqp://u:***@h//"),
+        ("postgresql://u@h/d", "postgresql://u@h/d"),
+        ("sqlite:////x/y.db", "sqlite:////x/y.db"),
+        ("https://h/p?api_key=1&n=2", "https://h/p?api_key=***&n=2"),
+    ],
+)
+def test_mask_url(url: str, masked: str) -> None:
+    assert mask_url(url) == masked
+    assert mask_url(masked) == masked
+
+
+def _comparable(settings: Settings) -> dict[str, object]:
+    return {setting.key: getattr(settings, setting.field) for setting in SETTINGS.values()}
+
+
+@pytest.mark.parametrize("with_file", [True, False])
+def test_child_process_finds_the_same_settings_from_anywhere(folder: Path, tmp_path: Path, with_file: bool) -> None:
+    if with_file:
+        _write(folder, 'cleanup_days = 9\nqueues = ["a,b"]\n[[notify]]\nurl = "json://h"\nname = "n"\n')
+    env = {**SECRET_ENV, "PATH": "/bin", "CELSCHED_ALERT_THRESHOLD_MINUTES": "2.5", "CELSCHED_FAULT": "after_claim"}
+    settings = load({"lease": "30s", "preload": ["x"]}, env, folder)
+    child = subprocess_environment(settings, env)
+    assert "CELERY_BROKER_URL" not in child
+    assert child["PATH"] == "/bin"
+    assert _comparable(load({}, child, tmp_path)) == _comparable(settings)
+
+
+def test_child_of_an_embedded_flag_stays_embedded(folder: Path) -> None:
+    _write(folder, 'broker_url = "redis://h/"\n')
+    child = subprocess_environment(load({"broker_url": "embedded"}, {}, folder), {})
+    assert load({}, child, folder).embedded
