@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, exists, func, not_, or_, select
 
 from celsched.domain.execution import State
 from celsched.store.tables import executions
 from celsched.store.transitions import CLAIMABLE, move
-from celsched.store.types import Instant
 
 LONGEST = timedelta(minutes=5)
 """The longest back-off between two sends of one attempt."""
@@ -48,12 +47,7 @@ def take(
             executions.c.priority,
             func.coalesce(executions.c.schedule, executions.c.task).label("subject"),
         )
-        .where(
-            executions.c.state.in_(CLAIMABLE),
-            not_(executions.c.waits),
-            or_(executions.c.publish_after <= now, executions.c.publish_after > now + _AHEAD),
-            executions.c.dispatch_at <= now,
-        )
+        .where(*_due(now))
         .order_by(executions.c.dispatch_at, executions.c.id)
         .limit(limit)
     )
@@ -110,11 +104,15 @@ def put_back(tx: Connection, parcels: Iterable[Parcel], again_at: datetime) -> N
         )
 
 
-def next_due(tx: Connection) -> datetime | None:
-    """Return when the next execution is to be published (it may lie in the past)."""
-    later = func.max if tx.dialect.name == "sqlite" else func.greatest
-    when = later(executions.c.publish_after, executions.c.dispatch_at, type_=Instant())
-    found: datetime | None = tx.scalar(
-        select(func.min(when)).where(executions.c.state.in_(CLAIMABLE), not_(executions.c.waits))
+def any_due(tx: Connection, now: datetime) -> bool:
+    """Return whether `take` would find something; a reading transaction suffices to ask."""
+    return bool(tx.scalar(select(exists().where(*_due(now)))))
+
+
+def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        executions.c.state.in_(CLAIMABLE),
+        not_(executions.c.waits),
+        or_(executions.c.publish_after <= now, executions.c.publish_after > now + _AHEAD),
+        executions.c.dispatch_at <= now,
     )
-    return found

@@ -1,0 +1,74 @@
+"""Owns the embedded worker's process: starts it, starts it again when it dies, stops it first. It never talks to it."""
+
+import logging
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from celsched.clock import Clock
+
+log = logging.getLogger(__name__)
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_STEADY = 60.0
+"""Seconds after which a child that ran counts as healthy again."""
+
+
+class EmbeddedWorker:
+    """One child process. It watches its standard input, so that it also stops when we are killed."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], clock: Clock) -> None:
+        self._command = list(command)
+        self._environment = dict(environment)
+        self._clock = clock
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+        self._again_at = 0.0
+        self._pause = _FIRST_PAUSE
+
+    def start(self) -> None:
+        """Start the child, in a session of its own: Ctrl-C in our terminal is ours to handle."""
+        self._process = subprocess.Popen(
+            self._command, env=self._environment, stdin=subprocess.PIPE, start_new_session=True
+        )
+        self._started = self._clock.monotonic()
+
+    def look_after(self) -> None:
+        """Start the child again where it died, with back-off; called at every scan."""
+        process, moment = self._process, self._clock.monotonic()
+        if process is not None and process.poll() is None:
+            if moment - self._started > _STEADY:
+                self._pause = _FIRST_PAUSE
+            return
+        if process is not None:
+            self._process = None
+            self._again_at = moment + self._pause
+            log.error(
+                "the embedded worker ended with %d; starting it again in %.1f s",
+                process.returncode,
+                self._pause,
+                extra={"action": "worker_died"},
+            )
+            self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        if moment >= self._again_at:
+            self.start()
+
+    def stop(self, *, drain: float, grace: float) -> None:
+        """Ask it to stop, give its tasks `drain` seconds, then `grace` to end them and record it; then kill it."""
+        process = self._process
+        if process is None:
+            return
+        for patience in (drain, grace):
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(patience)
+                break
+        else:
+            log.error("the embedded worker did not stop; killing it", extra={"action": "worker_killed"})
+            process.kill()
+            process.wait()
+        if process.stdin:
+            with suppress(OSError):
+                process.stdin.close()
+        self._process = None

@@ -1,0 +1,161 @@
+"""Composes the daemon: the due scan in the main thread, the publisher in its own. It never runs user code."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from celsched.clock import Clock
+from celsched.dispatcher.housekeeping import Housekeeping
+from celsched.dispatcher.publish import Outbox
+from celsched.dispatcher.recover import Recovery
+from celsched.dispatcher.service import ServiceManager
+from celsched.dispatcher.tick import DueScan, TickResult
+from celsched.runloop import WakeEvent, run_until_stopped
+from celsched.store import due
+from celsched.store.presence import Presence
+from celsched.store.store import Store
+from celsched.store.wake import Doorbell
+
+log = logging.getLogger(__name__)
+_LONGEST_SLEEP = 1.0
+_PUBLISHER_SLEEP = 0.25
+_LONGEST_BACKOFF = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a daemon is put together from."""
+
+    store: Store
+    clock: Clock
+    scan: DueScan
+    outbox: Outbox
+    recovery: Recovery
+    housekeeping: Housekeeping
+    presence: Presence
+    doorbell: Doorbell
+    service: ServiceManager
+
+
+class Chore:
+    """Something done in the scan's thread at most every so often."""
+
+    def __init__(self, clock: Clock, every: timedelta, work: Callable[[], object]) -> None:
+        self._clock = clock
+        self._every = every.total_seconds()
+        self._work = work
+        self._last: float | None = None
+
+    def run_if_due(self) -> None:
+        """Do the work unless it was done less than `every` ago; raise what it raises, and then try again later."""
+        moment = self._clock.monotonic()
+        if self._last is None or moment - self._last >= self._every:
+            self._last = moment
+            self._work()
+
+
+class Daemon:
+    """Runs until `stop` is set; whatever happens to store or broker it goes on, and says so once."""
+
+    def __init__(self, parts: Parts, *, recover_every: timedelta, extra: Callable[[], None] | None = None) -> None:
+        self._parts = parts
+        self._publisher_wake = WakeEvent(parts.clock)
+        self._extra = extra
+        self._ready = False
+        self._store_down = False
+        self._chores = (
+            Chore(parts.clock, recover_every, parts.recovery.run_once),
+            Chore(parts.clock, timedelta(minutes=10), parts.housekeeping.run_once),
+        )
+
+    def run(self, stop: threading.Event) -> None:
+        """Scan and publish until `stop` is set, then end what is in flight and leave."""
+        publisher = threading.Thread(target=self._publish_until, args=(stop,), name="publisher", daemon=True)
+        publisher.start()
+        run_until_stopped(
+            self._scan,
+            stop=stop,
+            clock=self._parts.clock,
+            on_error=self._failed,
+            wake=self._wait,
+            max_backoff=_LONGEST_BACKOFF,
+        )
+        self._parts.service.stopping()
+        self._publisher_wake.set()
+        publisher.join(timeout=10)
+        self._leave()
+
+    def wake(self) -> None:
+        """End the present waits; safe in a signal handler."""
+        self._parts.doorbell.poke()
+
+    def _wait(self, seconds: float) -> None:
+        if self._parts.doorbell.wait(seconds):
+            self._publisher_wake.set()
+
+    def _scan(self) -> float | None:
+        parts = self._parts
+        parts.store.refresh_clock()
+        result = parts.scan.run_once()
+        if result.fires:
+            self._publisher_wake.set()
+        if not self._ready:
+            self._ready = True
+            parts.service.ready()
+        if self._store_down:
+            self._store_down = False
+            log.info("the store answers again", extra={"action": "store_up"})
+        parts.presence.beat(f"{result.schedules} due")
+        for chore in self._chores:
+            chore.run_if_due()
+        if self._extra:
+            self._extra()
+        parts.service.alive(f"last scan: {result.schedules} schedules due, {result.fires} dispatched")
+        return None if result.full else self._pause(result)
+
+    def _pause(self, result: TickResult) -> float:
+        coming = self._parts.store.read(due.next_wake)
+        if coming is None:
+            return _LONGEST_SLEEP
+        left = (coming - self._parts.clock.now()).total_seconds()
+        # Nothing was taken although something is due: another daemon holds it; do not spin meanwhile.
+        floor = 0.001 if result.schedules else 0.05
+        return min(max(left, floor), _LONGEST_SLEEP)
+
+    def _failed(self, error: Exception, pause: float) -> None:
+        # A store that is away is no reason to be killed by the service manager.
+        self._parts.service.alive("the store does not answer")
+        if self._extra:
+            self._extra()
+        if not self._store_down:
+            self._store_down = True
+            log.error("scan failed: %s; trying again", error, extra={"action": "scan_failed"})
+        else:
+            log.debug("scan failed again, next in %.1f s: %s", pause, error)
+
+    def _publish_until(self, stop: threading.Event) -> None:
+        def step() -> float | None:
+            result = self._parts.outbox.run_once(stop)
+            return None if result.full else _PUBLISHER_SLEEP
+
+        def failed(error: Exception, pause: float) -> None:
+            log.debug("publishing failed, next try in %.1f s: %s", pause, error)
+
+        run_until_stopped(
+            step,
+            stop=stop,
+            clock=self._parts.clock,
+            on_error=failed,
+            wake=self._publisher_wake,
+            max_backoff=_LONGEST_BACKOFF,
+        )
+        self._parts.outbox.close()
+
+    def _leave(self) -> None:
+        try:
+            self._parts.presence.leave()
+        except Exception as error:  # the store may be away; a clean stop does not depend on it
+            log.debug("could not record the stop: %s", error)
+        self._parts.doorbell.close()

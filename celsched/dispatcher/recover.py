@@ -1,0 +1,84 @@
+"""Owns what heals the ledger: silent executions, passed start deadlines, missed releases. It never publishes."""
+
+import logging
+import random
+from datetime import timedelta
+from functools import partial
+
+from celsched.clock import Clock
+from celsched.dispatcher.silence import SilenceWatch
+from celsched.domain.execution import State
+from celsched.store import recovery, transitions
+from celsched.store.endings import Ended, Ending, finish
+from celsched.store.recovery import Running
+from celsched.store.store import Store, Tx
+
+log = logging.getLogger(__name__)
+_BATCH = 200
+
+
+class Recovery:
+    """One pass after the other; every change is guarded, so several daemons may do the same."""
+
+    def __init__(self, store: Store, clock: Clock, *, lease: timedelta, period: timedelta) -> None:
+        self._store = store
+        self._clock = clock
+        self._lease = lease
+        self._silence = SilenceWatch(lease, period)
+
+    def run_once(self) -> int:
+        """Do one pass; return how many executions changed."""
+        return self._end_silent() + self._expire() + self._release()
+
+    def _end_silent(self) -> int:
+        running = self._store.read(recovery.running)
+        ended = 0
+        for one in self._silence.look(running, self._clock.monotonic()):
+            chance = random.random()
+            found = self._store.write(partial(self._lose, one=one, chance=chance))
+            if found is not None:
+                ended += 1
+                log.warning(
+                    "execution %d of %r: no heartbeat of worker %s for %.0f s: %s",
+                    one.execution_id,
+                    one.subject,
+                    one.worker,
+                    self._lease.total_seconds(),
+                    found.state,
+                    extra={"action": "lost", "execution": one.execution_id},
+                )
+        return ended
+
+    def _lose(self, tx: Tx, *, one: Running, chance: float) -> Ended | None:
+        ending = Ending(
+            State.LOST,
+            error_type="WorkerLost",
+            error="it was started, and its end was not recorded within the lease",
+            reason="no_heartbeat",
+        )
+        return finish(tx, one.token, ending, self._clock.now(), chance=chance, heartbeat=one.heartbeat)
+
+    def _expire(self) -> int:
+        now = self._clock.now()
+        expired = 0
+        for execution_id, schedule_id in self._store.read(lambda tx: transitions.expire(tx, now, _BATCH)):
+            if self._store.write(partial(self._expire_one, execution_id=execution_id, schedule_id=schedule_id)):
+                expired += 1
+                log.warning(
+                    "execution %d expired: not started before its start deadline",
+                    execution_id,
+                    extra={"action": "expired", "execution": execution_id},
+                )
+        return expired
+
+    def _release(self) -> int:
+        released = 0
+        for schedule_id in self._store.read(recovery.forgotten_waits):
+            released += self._store.write(partial(self._repair, schedule_id=schedule_id))
+        return released
+
+    def _expire_one(self, tx: Tx, *, execution_id: int, schedule_id: int | None) -> bool:
+        return transitions.expire_one(tx, execution_id, schedule_id, self._clock.now())
+
+    def _repair(self, tx: Tx, *, schedule_id: int) -> int:
+        return recovery.repair_waits(tx, schedule_id, self._clock.now())

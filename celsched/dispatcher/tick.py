@@ -1,0 +1,123 @@
+"""Owns the due scan: lock what is due, let the planner decide, record it. It never talks to a broker."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from celsched.clock import Clock
+from celsched.domain.compose import recipe_of, subject_of
+from celsched.domain.definition import effective
+from celsched.domain.execution import Reason, Recipe, Requester
+from celsched.domain.options import Layer
+from celsched.domain.plan import Active, Subject, decide
+from celsched.store import audit, due
+from celsched.store.definitions import StoredSchedule
+from celsched.store.due import Decision
+from celsched.store.store import Store, Tx
+from celsched.store.transitions import active_of
+
+log = logging.getLogger(__name__)
+BATCH = 500
+"""Schedules per transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class TickResult:
+    """What one scan did. `full`: the batch was full, so more may be due right now."""
+
+    schedules: int = 0
+    fires: int = 0
+    skips: int = 0
+    full: bool = False
+
+
+class DueScan:
+    """Decides every due fire time once, whoever else scans the same store."""
+
+    def __init__(self, store: Store, clock: Clock, settings: Layer, by: Requester) -> None:
+        self._store = store
+        self._clock = clock
+        self._settings = settings
+        self._by = by
+        self._parts: dict[tuple[int, int, int, object], tuple[Subject, Recipe]] = {}
+
+    def run_once(self) -> TickResult:
+        """Decide up to `BATCH` due schedules in one transaction; raise what the store raises."""
+        decisions = self._store.write(self._decide_due)
+        for decision in decisions:
+            _tell(decision)
+        return TickResult(
+            schedules=len(decisions),
+            fires=sum(len(decision.plan.fires) for decision in decisions),
+            skips=sum(skip.count for decision in decisions for skip in decision.plan.skips),
+            full=len(decisions) >= BATCH,
+        )
+
+    def _decide_due(self, tx: Tx) -> list[Decision]:
+        now = self._clock.now()
+        locked = due.lock_due(tx, now, BATCH)
+        if not locked:
+            return []
+        active = active_of(tx, [schedule.id for schedule in locked])
+        decisions = []
+        for schedule in locked:
+            try:
+                decisions.append(self._decide(schedule, active.get(schedule.id, Active())))
+            except Exception as error:  # a broken schedule must not stop the others
+                log.error(
+                    "schedule %r cannot be planned: %s",
+                    schedule.name,
+                    error,
+                    extra={"action": "broken", "schedule": schedule.name},
+                )
+                due.mark_broken(tx, schedule, str(error), now)
+        due.record(tx, decisions, now)
+        for decision in decisions:
+            if decision.resumed:
+                audit.write(tx, self._by, audit.Event("resume", "schedule", decision.schedule.name), now)
+        return decisions
+
+    def _decide(self, schedule: StoredSchedule, active: Active) -> Decision:
+        subject, recipe = self._parts_of(schedule)
+        return Decision(
+            schedule,
+            decide(subject, schedule.state, self._clock.now(), active),
+            recipe,
+            resumed=schedule.state.paused,
+        )
+
+    def _parts_of(self, schedule: StoredSchedule) -> tuple[Subject, Recipe]:
+        # Building a rule costs four times a call of it, so it is kept until either definition changes.
+        key = (schedule.id, schedule.revision, schedule.task.revision, schedule.state.base)
+        found = self._parts.get(key)
+        if found is None:
+            task, definition = schedule.task.definition, schedule.definition
+            policies = effective(task, definition, self._settings)
+            found = (subject_of(definition, policies, schedule.state.base), recipe_of(task, definition, policies))
+            if len(self._parts) > 50_000:
+                self._parts.clear()
+            self._parts[key] = found
+        return found
+
+
+def _tell(decision: Decision) -> None:
+    name = decision.schedule.name
+    for fire in decision.plan.fires:
+        log.info(
+            "dispatched %r for %s%s",
+            name,
+            fire.fire_time.isoformat(),
+            " (waits)" if fire.waits else "",
+            extra={"action": "dispatched", "schedule": name, "fire_time": fire.fire_time},
+        )
+    for skip in decision.plan.skips:
+        say: Callable[..., None] = log.info if skip.reason in (Reason.OVERLAP, Reason.PAUSED) else log.warning
+        say(
+            "skipped %d fire time%s of %r from %s: %s",
+            skip.count,
+            "" if skip.count == 1 else "s",
+            name,
+            skip.first.isoformat(),
+            skip.reason,
+            extra={"action": "skipped", "schedule": name, "reason": str(skip.reason)},
+        )

@@ -1,0 +1,70 @@
+"""Owns the purge: old terminal executions with their attempts and logs, in small transactions. Never a living row."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from celsched.domain.execution import TERMINAL
+from celsched.store.tables import attempts, executions, logs, states
+
+BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What one transaction removed."""
+
+    executions: int
+    logs: int
+
+
+def purge_batch(tx: Connection, before: datetime, *, limit: int = BATCH) -> Purged:
+    """Remove at most `limit` executions that ended before `before`; keep in the states how far the ledger reaches."""
+    ids = list(
+        tx.scalars(
+            select(executions.c.id)
+            .where(executions.c.finished_at < before, executions.c.state.in_(tuple(TERMINAL)))
+            .order_by(executions.c.finished_at)
+            .limit(limit)
+        )
+    )
+    if not ids:
+        return Purged(0, 0)
+    boundaries = tx.execute(
+        select(
+            executions.c.schedule_id, func.max(func.coalesce(executions.c.until, executions.c.fire_time)).label("at")
+        )
+        .where(executions.c.id.in_(ids), executions.c.schedule_id.is_not(None), executions.c.cause == "schedule")
+        .group_by(executions.c.schedule_id)
+        .order_by(executions.c.schedule_id)
+    ).all()
+    for schedule_id, at in boundaries:
+        tx.execute(
+            update(states)
+            .where(
+                states.c.schedule_id == schedule_id,
+                func.coalesce(states.c.purged_until, _long_ago(at)) < at,
+            )
+            .values(purged_until=at)
+        )
+    lines = tx.execute(delete(logs).where(logs.c.execution_id.in_(ids))).rowcount
+    tx.execute(delete(attempts).where(attempts.c.execution_id.in_(ids)))
+    gone = tx.execute(delete(executions).where(executions.c.id.in_(ids))).rowcount
+    return Purged(gone, lines)
+
+
+def _long_ago(at: datetime) -> datetime:
+    return at.replace(year=1971)
+
+
+def countable(tx: Connection, before: datetime) -> int:
+    """Return how many executions a purge with this limit would remove."""
+    return int(
+        tx.scalar(
+            select(func.count())
+            .select_from(executions)
+            .where(executions.c.finished_at < before, executions.c.state.in_(tuple(TERMINAL)))
+        )
+        or 0
+    )
