@@ -54,7 +54,7 @@ def check_period(period: timedelta) -> timedelta:
     if period % _UNITS["s"]:
         raise InvalidRule("a period is a number of whole seconds", field="every", hint=_HINT)
     if period > LONGEST:
-        raise _too_long(str(period))
+        raise _too_long(str(period), "every")
     return period
 
 
@@ -114,5 +114,5 @@ def _times(amount: str, unit: timedelta, text: str | int | float) -> timedelta:
         raise InvalidRule(f"{text!r} is not a duration", field="duration", hint=_HINT) from error
 
 
-def _too_long(text: str | int | float) -> InvalidRule:
-    return InvalidRule(f"{str(text)[:80]} is longer than 100 years", field="duration", hint=_HINT)
+def _too_long(text: str | int | float, field: str = "duration") -> InvalidRule:
+    return InvalidRule(f"{str(text)[:80]} is longer than 100 years", field=field, hint=_HINT)

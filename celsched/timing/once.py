@@ -29,11 +29,12 @@ class Once:
 
     def count(self, after: datetime, until: datetime) -> int:
         """Return 1 if `at` lies in (after, until], else 0."""
-        return int(as_utc(after) < self.at <= as_utc(until))
+        begin, end = as_utc(after), as_utc(until)
+        return int(begin < self.at <= end)
 
     def latest(self, until: datetime, after: datetime, limit: int) -> list[datetime]:
         """Return `at` if it lies in (after, until] and `limit` allows one."""
-        return [self.at] if limit > 0 and self.count(after, until) else []
+        return [self.at] if self.count(after, until) and limit > 0 else []
 
     def shortest_period(self) -> None:
         """Return None: there are no two fire times."""

@@ -2,13 +2,14 @@
 
 import pickle
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
 from celsched.errors import InvalidRule
 from celsched.timing.cron import Cron, cron
-from celsched.timing.rule import Rule, upcoming
+from celsched.timing.rule import upcoming
 from tests.unit.timing.judge import utc
 
 YEAR = (utc("2024-01-01T00:00Z"), utc("2025-01-01T00:00Z"))
@@ -100,14 +101,14 @@ def test_naive_spans_are_refused() -> None:
 
 
 def test_a_rule_is_a_value() -> None:
-    rule: Rule = Cron("0 2 * * *", "Asia/Tehran")
+    rule = Cron("0 2 * * *", "Asia/Tehran")
     assert rule == Cron("0 2 * * *", zone="Asia/Tehran")
     assert hash(rule) == hash(Cron("0 2 * * *", "Asia/Tehran"))
     assert rule != Cron("0 2 * * *")
     assert pickle.loads(pickle.dumps(rule)) == rule
     assert cron("0 2 * * *", "Asia/Tehran") is cron("0 2 * * *", "Asia/Tehran")
     with pytest.raises(AttributeError):
-        rule.expression = "0 3 * * *"  # type: ignore[attr-defined]
+        rule.expression = "0 3 * * *"  # type: ignore[misc]
 
 
 def test_an_unknown_zone_is_refused() -> None:
@@ -153,6 +154,20 @@ def test_description_has_phrase_zone_and_expression(expression: str, phrase: str
 )
 def test_shortest_period(expression: str, minutes: int) -> None:
     assert Cron(expression).shortest_period() == timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize("expression", ["*/7 * * * *", "0,20 */5 1 * MON", "50 23,0 * * *", "0 2 L * MON#2"])
+def test_no_two_fire_times_are_closer_than_the_shortest_period(expression: str) -> None:
+    rule = Cron(expression)
+    walked = list(upcoming(rule, YEAR[0], 200))
+    assert min(b - a for a, b in pairwise(walked)) >= rule.shortest_period()
+
+
+def test_an_after_in_the_deep_past_costs_nothing() -> None:
+    rule, past = Cron("0 2 * * *", "Asia/Tehran"), datetime.min.replace(tzinfo=UTC)
+    assert len(rule.latest(YEAR[1], past, 100)) == 100
+    # From 3 January of year 1 on, at 03:25 local mean time, to 1 January 2024, 03:30: one run for each later date.
+    assert rule.count(past + timedelta(days=2), YEAR[0]) == date(2024, 1, 1).toordinal() - date(1, 1, 3).toordinal()
 
 
 def test_threads_share_one_rule() -> None:

@@ -83,7 +83,7 @@ def window(change: tuple[str, str]) -> tuple[str, datetime, datetime]:
     return zone, middle - HALF, middle + HALF
 
 
-@settings(RING, max_examples=350)
+@settings(RING, max_examples=250)
 @given(EXPRESSIONS, st.sampled_from(CHANGES), st.lists(SECONDS, min_size=2, max_size=6), st.integers(1, 9))
 def test_agrees_with_a_walk_over_real_minutes(
     expression: str, change: tuple[str, str], offsets: list[int], limit: int
@@ -106,7 +106,7 @@ def test_agrees_with_a_walk_over_real_minutes(
     assert rule.latest(high, low, limit) == inside[-limit:]
 
 
-@settings(RING, max_examples=60)
+@settings(RING, max_examples=40)
 @given(EXPRESSIONS, st.sampled_from(CHANGES), SECONDS)
 def test_a_walk_can_be_taken_up_anywhere(expression: str, change: tuple[str, str], seconds: int) -> None:
     zone, start, _ = window(change)
