@@ -98,15 +98,13 @@ def test_value_deeper_than_any_honest_one_is_cut_and_not_an_error() -> None:
     assert MASK in str(Redactor().value(deep))
 
 
-_PIECES = (
-    "password token API  key = : \" ' \\ *** [ ] { } ( ) , & -- / @ . ; x b None رمز Cookie sk- eyJ abcdefg1 redis://"
-    " AKIAIOSFODNN7EXAMPLE Bearer basic"
-).split()
-_PIECES += [" ", "\n", "\u200c", "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"]
+_PIECES = """password token API key = : " ' \\ *** [ ] { } ( ) , & -- / @ . ; x b None رمز Cookie sk- eyJ abcdefg1
+redis:// AKIAIOSFODNN7EXAMPLE Bearer basic"""
+_MORE = [" ", "\n", "\u200c", "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"]
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.lists(st.sampled_from(_PIECES), max_size=14).map("".join) | st.text(max_size=60))
+@given(st.lists(st.sampled_from(_PIECES.split() + _MORE), max_size=14).map("".join) | st.text(max_size=60))
 def test_masking_twice_changes_nothing(text: str) -> None:
     once = Redactor().text(text)
     assert Redactor().text(once) == once
@@ -116,10 +114,10 @@ _SIZE = 200_000
 
 
 _HOSTILE = """a|password|password=|password="|token: [|-|--|x://a:|://|Bearer a|-----BEGIN PRIVATE KEY-----|eyJ
-|eyJaaaaaaaa.|\\|"|key |a b|password=\\|Cookie:| |ن‌|sk-|b'|@|u:p@""".split("|")
+|eyJaaaaaaaa.|\\|"|key |a b|password=\\|Cookie:| |ن‌|sk-|b'|@|u:p@"""
 
 
-@pytest.mark.parametrize("piece", [*_HOSTILE, "\n"])
+@pytest.mark.parametrize("piece", [*_HOSTILE.split("|"), "\n"])
 def test_long_hostile_text_takes_linear_time(piece: str) -> None:
     redactor, text = Redactor(), piece * (_SIZE // len(piece))
     began = time.process_time()
