@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, not_, select, update
 
-from celsched.domain.execution import Cause, Reason, State
+from celsched.domain.execution import State
 from celsched.domain.plan import Active
 from celsched.domain.policy import Overlap
 from celsched.store.tables import executions, states
@@ -116,8 +116,7 @@ def _release(tx: Connection, execution_id: int, now: datetime) -> bool:
     return move(tx, execution_id, (State.PENDING, State.RETRYING), executions.c.waits, **values)
 
 
-def cancel_unstarted(tx: Connection, *where: ColumnElement[bool], reason: str, now: datetime) -> list[int]:
-    """T7 for many: cancel what has not started; return the ids. The caller holds the state lock and releases."""
+def _cancel(tx: Connection, reason: str, now: datetime, *where: ColumnElement[bool]) -> list[int]:
     done = tx.execute(
         update(executions)
         .where(executions.c.state.in_(CLAIMABLE), *where)
@@ -127,8 +126,7 @@ def cancel_unstarted(tx: Connection, *where: ColumnElement[bool], reason: str, n
     return list(done.scalars())
 
 
-def ask_to_stop(tx: Connection, *where: ColumnElement[bool], reason: str) -> list[int]:
-    """Set the cancel flag of running executions; their workers see it within a beat. Return the ids."""
+def _ask_to_stop(tx: Connection, reason: str, *where: ColumnElement[bool]) -> list[int]:
     done = tx.execute(
         update(executions)
         .where(executions.c.state == State.RUNNING, *where)
@@ -138,11 +136,31 @@ def ask_to_stop(tx: Connection, *where: ColumnElement[bool], reason: str) -> lis
     return list(done.scalars())
 
 
+def cancel_one(tx: Connection, execution_id: int, reason: str, now: datetime) -> bool:
+    """T7: cancel an execution that has not started; the caller holds the state lock and releases what waits."""
+    return bool(_cancel(tx, reason, now, executions.c.id == execution_id))
+
+
+def ask_one_to_stop(tx: Connection, execution_id: int, reason: str) -> bool:
+    """Set the cancel flag of a running execution; its worker sees it within a second or so."""
+    return bool(_ask_to_stop(tx, reason, executions.c.id == execution_id))
+
+
+def cancel_of_schedule(tx: Connection, schedule_id: int, reason: str, now: datetime) -> list[int]:
+    """Cancel everything of a schedule that has not started; return the ids."""
+    return _cancel(tx, reason, now, executions.c.schedule_id == schedule_id)
+
+
+def cancel_of_task(tx: Connection, task_id: int, reason: str, now: datetime) -> list[int]:
+    """Cancel everything of a task that has not started; return the ids."""
+    return _cancel(tx, reason, now, executions.c.task_id == task_id)
+
+
 def supersede(tx: Connection, schedule_id: int, now: datetime) -> None:
     """Apply overlap `cancel_running`: cancel the schedule's ordinary rows, ask its running ones to stop."""
     ordinary = (executions.c.schedule_id == schedule_id, executions.c.chain.is_(None))
-    cancel_unstarted(tx, *ordinary, reason="superseded", now=now)
-    ask_to_stop(tx, *ordinary, reason="superseded")
+    _cancel(tx, "superseded", now, *ordinary)
+    _ask_to_stop(tx, "superseded", *ordinary)
 
 
 def expire(tx: Connection, now: datetime, limit: int) -> list[tuple[int, int | None]]:
@@ -178,11 +196,3 @@ def expire_one(tx: Connection, execution_id: int, schedule_id: int | None, now: 
     if moved:
         release_waiting(tx, schedule_id, now)
     return moved
-
-
-def counts_as_run() -> ColumnElement[bool]:
-    """Return the condition of rows that `max_runs` counts."""
-    return and_(executions.c.cause == Cause.SCHEDULE, executions.c.state != State.SKIPPED)
-
-
-SKIP_REASONS = frozenset(Reason)
