@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from celsched.domain.execution import TERMINAL, Cause, Execution
 from celsched.domain.plan import TICK, Active
 from celsched.domain.policy import Overlap
 from celsched.errors import Conflict, UsageError
-from celsched.operations.scope import Scope, locked_schedule, not_found, require_task
+from celsched.operations.scope import Scope, locked_schedule, not_found
 from celsched.store import audit, definitions, executions, requests, transitions
 from celsched.store.definitions import StoredSchedule, StoredTask
 from celsched.store.requests import Request
@@ -115,8 +115,7 @@ def _admitted(scope: Scope, tx: Tx, draft: Request, now: datetime) -> int:
     admission = admit(draft.schedule.name, draft.recipe.overlap, active)
     if admission.cancels:
         transitions.supersede(tx, draft.schedule.id, now)
-    values = {name: getattr(draft, name) for name in Request.__slots__} | {"waits": admission.waits}
-    return requests.record(tx, Request(**values), now)[0]
+    return requests.record(tx, replace(draft, waits=admission.waits), now)[0]
 
 
 def retry(scope: Scope, execution_id: int, *, overlap: Overlap | None = None, request_id: str | None = None) -> int:
