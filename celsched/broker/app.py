@@ -123,20 +123,23 @@ def make_app(
     With `embedded_folder` the broker is a spool in that folder and `broker_url` is not looked at.
 
     Raises:
-        SettingsError: the URL is not one of Redis or RabbitMQ.
+        SettingsError: the URL is not one of Redis or RabbitMQ, or the key prefix is not ASCII.
     """
+    if global_keyprefix is not None and not global_keyprefix.isascii():
+        # kombu 5.7 cuts the prefix off by characters from a key in bytes; a worker then requeues one message for ever.
+        raise SettingsError("global_keyprefix must be ASCII", hint="choose a prefix like 'helssa:'")
     url = filesystem.URL if embedded_folder is not None else broker_url
     kind = broker_kind(url)
     app = BrokerApp(
         "celsched",
         broker=url,
-        backend=result_backend or "disabled",
         loader="app",
         set_as_current=role == "worker",  # a body's current_app is its worker's; a daemon leaves the process alone
         fixups=None if role == "worker" else [],  # Django's fix-up closes stale connections round a body
         amqp=PriorityAMQP if kind == "amqp" else None,
     )
     app.url, app.kind = url, kind
+    app.backend_cls = result_backend or "disabled"  # what is only configured, CELERY_RESULT_BACKEND beats
     app.conf.update(
         _SETTINGS,
         broker_url=url,

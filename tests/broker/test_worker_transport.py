@@ -1,0 +1,109 @@
+"""Checks the spool and Redis under a real Celery worker process."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from celsched.broker.app import WORKER_FLAGS, BrokerApp, clean_environment, make_app
+from celsched.broker.control import inspect_task, ping
+from celsched.broker.message import Message, task_id
+from celsched.broker.publisher import Publisher
+from tests.support.waiting import wait_until
+
+StartWorker = Callable[[str], "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def start_worker(tmp_path: Path) -> Iterator[StartWorker]:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(broker: str = "") -> "subprocess.Popen[bytes]":
+        # The lure must lose: celsched hands each connection its own URL.
+        lure = {"CELERY_BROKER_URL": "redis://127.0.0.1:1/0"}
+        environment = clean_environment({**os.environ, **lure}) | {
+            "CELSCHED_TEST_FOLDER": str(tmp_path),
+            "CELSCHED_TEST_BROKER": broker,
+        }
+        command = [sys.executable, "-m", "celery", "-A", "tests.broker.worker_app", "worker", "-c", "1", "-Q", "صف"]
+        with (tmp_path / "worker.log").open("wb") as log:
+            worker = subprocess.Popen(
+                [*command, *WORKER_FLAGS], env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+        started.append(worker)
+        return worker
+
+    yield start
+    for worker in started:
+        if worker.poll() is None:
+            os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+
+
+def _send(app: BrokerApp, number: int) -> None:
+    publisher = Publisher(app)
+    publisher.publish(Message("w", number, 1), task_id=task_id("w", number, 1, 1), queue="صف", priority=5)
+    publisher.close()
+
+
+def _started(folder: Path, number: int) -> None:
+    wait_until((folder / f"started-{number}").exists, timeout=20, message=f"execution {number} starts")
+
+
+def _end(folder: Path, number: int) -> None:
+    (folder / f"end-{number}").touch()
+
+
+def test_a_message_stays_in_the_spool_while_the_only_child_is_busy(tmp_path: Path, start_worker: StartWorker) -> None:
+    app = make_app("", embedded_folder=tmp_path / "spool", role="daemon")
+    start_worker("")
+    for number in (1, 2, 3):
+        _send(app, number)
+    _started(tmp_path, 1)
+    (waiting,) = (tmp_path / "spool" / "queues").iterdir()
+    assert len(list(waiting.glob("*.msg"))) == 2
+    _end(tmp_path, 1)
+    _started(tmp_path, 2)
+    assert len(list(waiting.glob("*.msg"))) == 1
+    _end(tmp_path, 2)
+    _end(tmp_path, 3)
+    _started(tmp_path, 3)
+
+
+def test_garbage_and_a_removed_folder_do_not_end_the_worker(tmp_path: Path, start_worker: StartWorker) -> None:
+    app = make_app("", embedded_folder=tmp_path / "spool", role="daemon")
+    worker = start_worker("")
+    _send(app, 1)
+    _end(tmp_path, 1)
+    _started(tmp_path, 1)
+    (folder,) = (tmp_path / "spool" / "queues").iterdir()
+    (folder / "half.msg").write_text('{"body": "W1t')
+    wait_until(lambda: not (folder / "half.msg").exists(), message="the half-written file is set aside")
+    shutil.rmtree(tmp_path / "spool")
+    wait_until(folder.exists, message="the worker makes its folder again")
+    _send(app, 2)
+    _end(tmp_path, 2)
+    _started(tmp_path, 2)
+    assert worker.poll() is None
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(20) == 0
+
+
+def test_a_worker_on_redis_says_what_it_runs(tmp_path: Path, start_worker: StartWorker, redis_url: str) -> None:
+    app = make_app(redis_url, embedded_folder=None, role="daemon")
+    start_worker(redis_url)
+    _send(app, 1)
+    _send(app, 2)
+    _started(tmp_path, 1)
+    found = wait_until(lambda: inspect_task(app, "celsched-w-1.1.1", 0.5), message="the worker knows execution 1")
+    assert str(found).startswith("active on celery@")
+    assert inspect_task(app, "celsched-w-2.1.1", 0.5) is None  # still in Redis, not reserved behind the busy child
+    assert len(ping(app, 0.5)) == 1
+    _end(tmp_path, 1)
+    _end(tmp_path, 2)
+    _started(tmp_path, 2)
