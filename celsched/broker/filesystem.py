@@ -16,11 +16,13 @@ from celsched.broker.spool import Spool
 from celsched.clock import SystemClock
 
 SCHEME = "celsched-fs"
-URL = f"{SCHEME}://"
+URL = f"{SCHEME}://spool"
 
 TRANSPORT_ALIASES[SCHEME] = f"{__name__}:Transport"
 
 logger = logging.getLogger(__name__)
+
+_LONGEST_DRAIN = 0.25  # seconds
 
 
 class QoS(virtual.QoS):
@@ -103,6 +105,14 @@ class Transport(virtual.Transport):
     driver_type = SCHEME
     driver_name = SCHEME
     implements = virtual.Transport.implements.extend(asynchronous=False, exchange_type=frozenset({"direct", "topic"}))
+
+    def drain_events(self, connection: Any, timeout: float | None = None, **kwargs: Any) -> None:
+        """Deliver one message, or raise `socket.timeout` after `timeout` seconds, at most a quarter of one.
+
+        Celery's loop asks with 2 s and looks for SIGTERM only between two questions; idle workers stopped after 4 s.
+        """
+        bounded = None if timeout is None else min(timeout, _LONGEST_DRAIN)
+        super().drain_events(connection, timeout=bounded, **kwargs)  # type: ignore[no-untyped-call]
 
     def driver_version(self) -> str:
         """Return the version that kombu prints."""
