@@ -1,0 +1,38 @@
+"""Owns the watcher's loop and its row among the instances. It never judges."""
+
+import logging
+import threading
+
+from celsched.clock import Clock
+from celsched.monitor.check import Watcher
+from celsched.runloop import run_until_stopped
+from celsched.store.presence import Presence
+
+log = logging.getLogger(__name__)
+_EVERY = 10.0
+
+
+def watch_until(stop: threading.Event, watcher: Watcher, presence: Presence, clock: Clock) -> None:
+    """Look every ten seconds until `stop` is set; an outage of the store is said once and waited for."""
+    down = False
+
+    def step() -> float:
+        nonlocal down
+        presence.beat()
+        watcher.run_once()
+        if down:
+            log.info("the store answers again", extra={"action": "store_up"})
+        down = False
+        return _EVERY
+
+    def failed(error: Exception, pause: float) -> None:
+        nonlocal down
+        say = log.debug if down else log.error
+        say("watching failed: %s; trying again", error, extra={"action": "watch_failed"})
+        down = True
+
+    run_until_stopped(step, stop=stop, clock=clock, on_error=failed, max_backoff=_EVERY)
+    try:
+        presence.leave()
+    except Exception as error:  # the store may be away; a clean stop does not depend on it
+        log.debug("could not record the stop: %s", error)
