@@ -134,7 +134,7 @@ def _import_hint(name: str, missing: str) -> str:
 
 def _failure(name: str, error: BaseException) -> str:
     """Return one sentence: what importing `name` raised, and where in the user's code."""
-    last = traceback.format_exception_only(error)[-1].strip()
+    last = traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
     place = _place(error)
     return f"`{name}` cannot be imported: {last}" + (f" ({place})" if place else "")
 
