@@ -77,6 +77,16 @@ def subprocess_environment(settings: Settings, env: Mapping[str, str] | None = N
     return child
 
 
+def debug_wanted(env: Mapping[str, str] | None = None) -> bool:
+    """Return whether CELSCHED_DEBUG asks for tracebacks; it can be asked where the settings themselves are unusable."""
+    return (_environment() if env is None else env).get("CELSCHED_DEBUG", "").lower() in {"1", "true", "yes", "on"}
+
+
+def notify_socket(env: Mapping[str, str] | None = None) -> str | None:
+    """Return where the service manager listens for sd_notify, None where there is none."""
+    return (_environment() if env is None else env).get("NOTIFY_SOCKET") or None
+
+
 def _environment() -> Mapping[str, str]:
     return os.environ  # noqa: TID251  the one place
 

@@ -1,0 +1,102 @@
+"""Owns how tables and sheets are drawn on a terminal, fitted to its width. It never runs where there is none."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any, TextIO
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from celsched.cli import format as human
+from celsched.cli.output import Column, Face, Kind, Sheet, Table, to_text
+
+_GAP = 2
+_RIGHT = {Kind.NUMBER, Kind.PERCENT, Kind.SIZE, Kind.DURATION}
+
+
+def console(stream: TextIO) -> Console:
+    """Return a console that guesses nothing about words in the text; it honours NO_COLOR and TERM=dumb itself."""
+    return Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def draw_table(table: Table, face: Face) -> None:
+    """Draw the rows; where they cannot fit, leave out the columns of the highest rank and then wrap texts."""
+    rows = list(table.rows)
+    if not rows:
+        if table.empty:
+            face.say(table.empty)
+        return
+    out = console(face.stream)
+    cells = [{column.key: cell(column, row.get(column.key), face) for column in table.columns} for row in rows]
+    columns = _fitting([column for column in table.columns if column.terminal], cells, out.width)
+    drawn = RichTable(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold", show_edge=False)
+    for column in columns:
+        drawn.add_column(
+            column.heading,
+            justify="right" if column.kind in _RIGHT else "left",
+            no_wrap=column.kind is not Kind.TEXT,
+            overflow="fold",
+            min_width=_least(column, cells),
+        )
+    for row_cells in cells:
+        drawn.add_row(*(row_cells[column.key] for column in columns))
+    out.print(drawn)
+
+
+def draw_sheet(sheet: Sheet, face: Face) -> None:
+    """Draw the fields under each other, titles left, values wrapped to the right of them, remarks dimmed."""
+    drawn = RichTable(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, show_header=False, show_edge=False)
+    drawn.add_column(no_wrap=True, style="bold")
+    drawn.add_column(overflow="fold")
+    for column, value in sheet.fields:
+        shown = cell(column, value, face)
+        remark = sheet.remarks.get(column.key)
+        drawn.add_row(
+            (column.title or column.key.replace("_", " ")),
+            Text.assemble(shown, (f"  {remark}", "dim")) if remark else shown,
+        )
+    console(face.stream).print(drawn)
+
+
+def cell(column: Column, value: Any, face: Face) -> Text:
+    """Return the value as its column reads, styled."""
+    style = column.style(value) if column.style is not None else None
+    return Text(human.printable(_read(column.kind, value, face)), style=style or ("dim" if value is None else ""))
+
+
+def _read(kind: Kind, value: Any, face: Face) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, datetime):
+        return human.wall(value, face.zone()) if kind is Kind.WALL else human.relative(value, face.now(), face.zone())
+    if isinstance(value, timedelta):
+        return human.duration(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if kind is Kind.PERCENT:
+        return human.percent(value)
+    if kind is Kind.SIZE:
+        return human.size(value)
+    if isinstance(value, list | tuple) and all(isinstance(item, str | Enum | int) for item in value):
+        return ", ".join(to_text(item) for item in value) or "-"
+    return to_text(value)
+
+
+def _fitting(columns: list[Column], cells: Sequence[Mapping[str, Text]], width: int) -> list[Column]:
+    while sum(_least(column, cells) + _GAP for column in columns) - _GAP > width:
+        droppable = [column for column in columns if column.rank > 0]
+        if not droppable:
+            return columns
+        last = max(droppable, key=lambda column: (column.rank, columns.index(column)))
+        columns = [column for column in columns if column is not last]
+    return columns
+
+
+def _least(column: Column, cells: Sequence[Mapping[str, Text]]) -> int:
+    """Return the cells that a column needs: all of a word, a readable part of a text."""
+    widest = max(cell_len(line) for row in cells for line in (row[column.key].plain.split("\n")))
+    needed = widest if column.kind is not Kind.TEXT else min(widest, column.least)
+    return max(needed, cell_len(column.heading))

@@ -1,0 +1,25 @@
+"""Owns the store of one call of the command line: opened when first asked for, closed at the end.
+
+It is a module of its own so that commands which need no store load no SQLAlchemy.
+"""
+
+from celsched.cli.context import CliContext
+from celsched.store.store import Store, open_store
+
+
+def store_of(cli: CliContext) -> Store:
+    """Return the store of the settings, the same for the whole call; from then on `cli.clock` is the store's clock.
+
+    Raises:
+        SettingsError, StoreUnreachable, StoreVersionError, NotPermitted: it cannot be opened.
+    """
+    return cli.once(_open)
+
+
+def _open(cli: CliContext) -> Store:
+    settings = cli.settings
+    store = open_store(settings.database_url.reveal(), clock_offset_file=settings.clock_offset_file)
+    cli.at_exit(store.close)
+    if not cli.clock_given:
+        cli.clock = store.clock
+    return store
