@@ -1,0 +1,244 @@
+"""Owns one execution in the process that runs it: claim, body, end, each handed over through the slot.
+
+It never decides what the body's outcome is (`body` does) nor when it must stop (the main process does).
+"""
+
+import contextlib
+import logging
+import os
+import random
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from uuid import uuid4
+
+from billiard.exceptions import SoftTimeLimitExceeded
+
+from celsched.context import Current, Frame, frame
+from celsched.domain.execution import Execution, Recipe
+from celsched.domain.policy import OnStoreOutage, Overlap
+from celsched.errors import CelschedError, StoreUnreachable
+from celsched.store import claims, endings, logs
+from celsched.store.claims import Claimant, Refusal
+from celsched.store.endings import Ended, Ending
+from celsched.store.store import FOR_EVER, Tx
+from celsched.worker import processes
+from celsched.worker.body import perform
+from celsched.worker.capture import Recorder, capturing, redirecting
+from celsched.worker.leftovers import end_leftovers
+from celsched.worker.outcome import tell
+from celsched.worker.output_files import OutputFiles, files_of
+from celsched.worker.runtime import Runtime
+from celsched.worker.shipping import Shipper
+from celsched.worker.slots import Occupant, SlotState
+from celsched.worker.usage import Usage
+
+logger = logging.getLogger("celsched.worker")
+
+_PREDECESSOR = 10.0  # seconds to wait until the main process has buried a dead child of this slot
+_PATIENCE = 15.0
+
+Claim = Callable[[Tx, Claimant], Execution | Refusal]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One claim in this process."""
+
+    runtime: Runtime
+    index: int
+    token: str
+    files: OutputFiles
+
+
+def execute(runtime: Runtime, claim: Claim, *, what: str, task_id: str) -> None:
+    """Claim by `claim`, run the body, record the end. `what` names the message in the log.
+
+    A refused claim, or a store that cannot be reached, ends quietly: the store publishes again what must run.
+    """
+    if runtime.slots.draining:
+        logger.debug("%s is left: this worker stops", what)
+        return
+    with runtime.slot() as index:
+        job = _Job(runtime, index, uuid4().hex, files_of(runtime.folder, index))
+        if not _enter(job):
+            logger.warning("%s is left: the slot of a dead child was not cleared", what)
+            return
+        try:
+            execution = _claimed(job, claim, what)
+            if execution is not None and execution.recipe is not None:
+                _run(job, execution, execution.recipe, task_id)
+        finally:
+            with runtime.slots.lock(index):
+                if runtime.slots.read(index).token == job.token:
+                    runtime.slots.write(index, Occupant(pid=os.getpid()))
+
+
+def _enter(job: _Job) -> bool:
+    """Put the claim into the slot; what a dead predecessor left in it must first be buried by the main process."""
+    slots, clock = job.runtime.slots, job.runtime.clock
+    until = clock.monotonic() + _PREDECESSOR
+    while True:
+        with slots.lock(job.index):
+            seen = slots.read(job.index)
+            if seen.state is SlotState.FREE or seen.pid == os.getpid():
+                slots.write(job.index, Occupant(SlotState.CLAIMING, token=job.token, pid=os.getpid()))
+                return True
+        if clock.monotonic() >= until:
+            return False
+        clock.wait(threading.Event(), 0.02)
+
+
+def _claimed(job: _Job, claim: Claim, what: str) -> Execution | None:
+    identity, store = job.runtime.identity, job.runtime.store
+    by = Claimant(job.token, identity.id, identity.host, os.getpid())
+    try:
+        found = store.write(lambda tx: claim(tx, by), patience=_PATIENCE)
+    except StoreUnreachable:
+        # The COMMIT may have happened and only its reply be lost; the token says.
+        try:
+            mine = store.read(lambda tx: claims.claimed_by(tx, job.token), patience=2 * _PATIENCE)
+        except StoreUnreachable as error:
+            logger.warning("%s was not claimed: %s", what, error.message)
+            return None
+        return mine
+    if isinstance(found, Refusal):
+        # Re-run after a lost reply, a claim meets itself.
+        mine = store.read(lambda tx: claims.claimed_by(tx, job.token)) if found is Refusal.TAKEN else None
+        if mine is None:
+            logger.debug("%s is refused: %s", what, found)
+        return mine
+    return found
+
+
+def _run(job: _Job, execution: Execution, recipe: Recipe, task_id: str) -> None:
+    slots, clock = job.runtime.slots, job.runtime.clock
+    began = clock.monotonic()
+    # Before the slot says "body": from then on the main process reads these files.
+    with slots.output_lock(job.index), contextlib.suppress(OSError):
+        job.files.begin()
+    slots.forget_progress(job.index)
+    with slots.lock(job.index):
+        slots.write(job.index, _occupant(job, execution, recipe, began))
+    ending = _body(job, execution, recipe, task_id)
+    if not slots.change(job.index, job.token, SlotState.BODY, SlotState.RECORDING):
+        # Taken by the main process, which records the end once this process is gone.
+        os._exit(0)
+    ended = _record(job, ending)
+    tell(execution.id, execution.attempt, ended, ending, clock.monotonic() - began)
+
+
+def _occupant(job: _Job, execution: Execution, recipe: Recipe, began: float) -> Occupant:
+    return Occupant(
+        SlotState.BODY,
+        execution.id,
+        execution.attempt,
+        job.token,
+        os.getpid(),
+        began,
+        _seconds(recipe.soft_time_limit),
+        _seconds(recipe.time_limit),
+        _killed_on_outage(recipe),
+    )
+
+
+def _seconds(limit: timedelta | None) -> float:
+    return 0.0 if limit is None else limit.total_seconds()
+
+
+def _killed_on_outage(recipe: Recipe) -> bool:
+    """Whether a second copy could be started while the store is away from us only (pitfall 6)."""
+    if recipe.on_store_outage is not OnStoreOutage.AUTO:
+        return recipe.on_store_outage is OnStoreOutage.KILL
+    return recipe.retry_on_lost > 0 or recipe.overlap in (Overlap.SKIP, Overlap.QUEUE_ONE)
+
+
+def _body(job: _Job, execution: Execution, recipe: Recipe, task_id: str) -> Ending:
+    runtime = job.runtime
+    current = Current(execution.id, execution.attempt, execution.fire_time, execution.schedule, execution.task)
+    mine = Frame(current, lambda progress: runtime.slots.report(job.index, progress))
+    token = frame.set(mine)
+    usage = Usage()
+    before = set(processes.children_of(os.getpid()))
+    try:
+        with _captured(job, mine), _signals(recipe) as stoppable:
+            ending = perform(execution, recipe, runtime.rules, task_id=task_id, stoppable=stoppable)
+        if runtime.index is not None:
+            end_leftovers(before, runtime.settings.kill_grace.total_seconds(), runtime.clock)
+    finally:
+        frame.reset(token)
+    cpu, peak = usage.read()
+    return replace(ending, cpu_seconds=cpu, peak_memory_bytes=peak)
+
+
+@contextlib.contextmanager
+def _captured(job: _Job, mine: Frame) -> Iterator[None]:
+    """Capture the body's output; where that cannot be set up the body runs all the same."""
+    with contextlib.ExitStack() as stack:
+        try:
+            recorder = Recorder(job.files, job.runtime.rules.redactor, job.runtime.store.clock.now)
+            stack.callback(recorder.close)
+            alone = job.runtime.index is not None
+            stack.enter_context(capturing(recorder, lambda: alone or frame.get() is mine))
+            if alone:
+                stack.enter_context(redirecting(recorder, job.files))
+        except (OSError, CelschedError):
+            logger.warning("the output of this execution cannot be captured", exc_info=True)
+        yield
+
+
+@contextlib.contextmanager
+def _signals(recipe: Recipe) -> Iterator[Callable[[bool], None]]:
+    """Let a body be interrupted: SIGUSR1 is the soft time limit, SIGTERM the request to stop. Yields the switch."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda _: None
+        return
+    inside = False
+
+    def switch(on: bool) -> None:
+        nonlocal inside
+        inside = on
+
+    def soft(*_: object) -> None:
+        if inside:
+            raise SoftTimeLimitExceeded(f"the soft time limit of {_seconds(recipe.soft_time_limit):g} s was reached")
+
+    def stop(*_: object) -> None:
+        if inside:
+            raise SystemExit("asked to stop")
+
+    # A handler and not SIG_IGN, which Celery sets: that would be inherited by every program the body starts.
+    handlers = {signal.SIGUSR1: soft, signal.SIGTERM: stop, signal.SIGINT: lambda *_: None}
+    former = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield switch
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _record(job: _Job, ending: Ending) -> Ended | None:
+    """Store the rest of the output and the end, in one transaction, again until the store answers."""
+    runtime = job.runtime
+    store = runtime.store
+    with runtime.slots.output_lock(job.index):
+        seen = runtime.slots.read(job.index)
+        lines, _ = Shipper(runtime.rules.redactor, store.clock.now).collect(job.files, seen, final=True)
+    now, chance = store.clock.now(), random.random()
+
+    def finish(tx: Tx) -> Ended | None:
+        return endings.finish(tx, job.token, ending, now, chance=chance)
+
+    def both(tx: Tx) -> Ended | None:
+        ended = finish(tx)
+        if ended is not None:
+            logs.append(tx, lines)
+        return ended
+
+    try:
+        return store.write(both, patience=FOR_EVER)
+    except Exception:  # lines that the database refuses must not cost the end of the execution
+        logger.warning("the last %d captured lines could not be stored", len(lines), exc_info=True)
+        return store.write(finish, patience=FOR_EVER)

@@ -1,0 +1,143 @@
+"""Owns `celsched worker`: a Celery worker of ours in this process, from start to a clean stop.
+
+It never parses a command line.
+"""
+
+import logging
+import os
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from celery.apps.worker import Worker
+from celery.platforms import SecurityWarning
+from celery.worker import state
+
+from celsched.broker.app import BrokerApp, Timing, make_app
+from celsched.callables.resolve import prepare_imports
+from celsched.clock import SystemClock
+from celsched.settings import Settings
+from celsched.store.store import Store
+from celsched.worker.install import install
+from celsched.worker.quiet import log_quietly
+from celsched.worker.side import WorkerSide
+
+logger = logging.getLogger("celsched.worker")
+
+_SHARED_TASKS = "celsched.tasks"
+_AFTER_KILLS = 10.0
+"""Seconds that Celery gets to end after the last body was ended; then this process ends without it."""
+
+
+def run_worker(
+    settings: Settings,
+    store: Store,
+    *,
+    concurrency: int,
+    queues: Sequence[str],
+    name: str | None = None,
+    embedded: bool = False,
+) -> int:
+    """Run a worker until SIGTERM or SIGINT; return the exit code (0 after a clean stop).
+
+    The first signal lets bodies end for `settings.drain`; what still runs then, or at a second signal, is ended and
+    recorded as lost (`worker_shutdown`). `embedded`: also stop when standard input closes, since the daemon is gone.
+
+    Raises:
+        SettingsError: the broker's URL or a preload module is unusable.
+    """
+    log_quietly()
+    # Celery's warning is about pickle; our worker takes JSON only, and many containers run as root.
+    warnings.simplefilter("ignore", SecurityWarning)
+    app = _app(settings)
+    side = install(app, settings, name)
+    side.given_store = store
+    # Here already: an error in it must end the start with a message.
+    prepare_imports(tuple(map(str, settings.python_path)), settings.preload)
+    worker = _OurWorker(
+        app=app,
+        hostname=f"{name or 'celsched'}-{os.getpid()}@{side.host}",
+        concurrency=concurrency,
+        queues=list(queues),
+        pool_cls="prefork",
+        task_events=False,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        quiet=True,
+        loglevel="INFO",
+    )
+    worker.side = side
+    finished = threading.Event()
+    _in_background("celsched-exit", lambda: _leave_anyway(side, finished))
+    if embedded:
+        _in_background("celsched-parent", _stop_without_parent)
+    worker.start()
+    side.close()
+    finished.set()
+    logger.info("worker %s has stopped", side.name)
+    return 0
+
+
+def _app(settings: Settings) -> BrokerApp:
+    app = make_app(
+        "" if settings.broker_url is None else settings.broker_url.reveal(),
+        embedded_folder=settings.data_folder / "broker" if settings.embedded else None,
+        role="worker",
+        result_backend=None if settings.result_backend is None else settings.result_backend.reveal(),
+        timing=Timing(drain=settings.drain.total_seconds()),
+    )
+    app.conf.imports = (_SHARED_TASKS,)
+    return app
+
+
+class _OurWorker(Worker):  # type: ignore[misc] # Celery carries no types
+    """A Celery worker with our answer to signals."""
+
+    side: WorkerSide
+
+    def install_platform_tweaks(self, worker: Any) -> None:
+        """Stop at SIGTERM and SIGINT: drain at the first, at once at the second. SIGHUP restarts nothing."""
+
+        def stop(*_: object) -> None:
+            again = state.should_stop is not None and state.should_stop is not False
+            state.should_stop = os.EX_OK
+            if again:
+                self.side.hurry()
+            else:
+                self.side.drain(self.side.settings.drain.total_seconds())
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def _in_background(name: str, do: Callable[[], None]) -> None:
+    threading.Thread(target=do, name=name, daemon=True).start()
+
+
+def _stop_without_parent() -> None:
+    with suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _leave_anyway(side: WorkerSide, finished: threading.Event) -> None:
+    """End the process where Celery does not manage to, once every body is gone or could not be recorded in time."""
+    clock = SystemClock()
+    quiet_since: float | None = None
+    while not clock.wait(finished, 0.2):
+        runtime = side.runtime
+        if runtime is None or not runtime.slots.draining:
+            continue
+        now = clock.monotonic()
+        quiet_since = (quiet_since or now) if not runtime.slots.busy() else None
+        late = side.gave_up_at is not None and now > side.gave_up_at + 2 * _AFTER_KILLS
+        if late or (quiet_since is not None and now > quiet_since + _AFTER_KILLS):
+            side.close()
+            logger.info("worker %s has stopped (Celery did not, so it was left)", side.name)
+            os._exit(os.EX_OK)

@@ -1,0 +1,120 @@
+"""Owns what the kernel says about processes: who lives, who descends from whom; and signals to all of them.
+
+It never decides whom to end. Everything is read from /proc; a process that is gone meanwhile is simply not there.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+BODY_VARIABLE = "CELSCHED_BODY"
+"""Environment variable that every process started by a body inherits: `<worker id>/<execution>.<attempt>`."""
+
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_GONE = frozenset("ZXx")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One line of the process table."""
+
+    pid: int
+    ppid: int
+    group: int
+    session: int
+    state: str
+
+    @property
+    def lives(self) -> bool:
+        """Whether it can still do anything; a zombie cannot."""
+        return self.state not in _GONE
+
+
+def look(pid: int) -> Process | None:
+    """Return the process, or None where there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            line = file.read()
+    except OSError:
+        return None
+    # The name in the second field may hold blanks and parentheses.
+    fields = line[line.rindex(b")") + 2 :].split()
+    return Process(pid, int(fields[1]), int(fields[2]), int(fields[3]), fields[0].decode())
+
+
+def everything() -> dict[int, Process]:
+    """Return the whole process table."""
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return {found.pid: found for found in map(look, pids) if found is not None}
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the direct children of a process, zombies too; a few microseconds where there are none."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                found.extend(int(word) for word in file.read().split())
+    return found
+
+
+def offspring(pid: int, mark: str | None = None) -> set[int]:
+    """Return the living processes, `pid` itself left out, that descend from `pid`, belong to its group or session, or
+    carry `mark` in their environment."""
+    table = everything()
+    found = {one.pid for one in table.values() if pid in (one.group, one.session)}
+    if mark is not None:
+        found |= {one for one in table if one not in found and carries(one, mark)}
+    pending = [pid, *found]
+    while pending:
+        parent = pending.pop()
+        new = {one.pid for one in table.values() if one.ppid == parent} - found
+        found |= new
+        pending.extend(new)
+    return {one for one in found - {pid, os.getpid()} if table[one].lives}
+
+
+def carries(pid: int, mark: str) -> bool:
+    """Return whether a process was started with `mark` as the beginning of its body variable."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return b"\0" + f"{BODY_VARIABLE}={mark}".encode() in b"\0" + file.read()
+    except OSError:
+        return False
+
+
+def send(pids: Iterable[int], number: signal.Signals) -> None:
+    """Send a signal to each; those that are gone, or belong to somebody else by now, are passed over."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def kill_offspring(pid: int, mark: str | None = None) -> int:
+    """Kill what descends from a process, again until no new ones appear; return how many were found."""
+    count = 0
+    for _ in range(20):
+        found = offspring(pid, mark)
+        if not found:
+            break
+        count += len(found)
+        send(found, signal.SIGKILL)
+    return count
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of every orphan below it, so that a body's double-forked child stays findable."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent(number: signal.Signals | None) -> None:
+    """Get this signal when the thread that forked this process ends; None: live on."""
+    _prctl(_PR_SET_PDEATHSIG, int(number) if number else 0)
+
+
+def _prctl(option: int, value: int) -> None:
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)

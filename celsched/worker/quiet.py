@@ -1,0 +1,41 @@
+"""Owns how a worker of ours logs: one line per outcome with its ids, and Celery's voice only where something is wrong.
+
+It never touches the logging of an application that only called `install`.
+"""
+
+import logging
+import os
+from typing import Any
+
+from celery import signals
+
+_FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
+_OURS = "celsched"
+
+
+class _Outcomes(logging.Filter):
+    """Lets through our own lines, and warnings of others; not Celery's tracebacks for children that we ended."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith(_OURS):
+            return True
+        if record.levelno < logging.WARNING:
+            return False
+        return not (record.exc_info and type(record.exc_info[1]).__name__ in {"WorkerLostError", "Terminated"})
+
+
+def log_quietly(level: int = logging.INFO) -> None:
+    """Send this process's log to its standard error, and keep Celery from configuring logging itself."""
+    # A copy of the descriptor: while a body runs, its process's standard error is the body's.
+    stream = open(os.dup(2), "w", encoding="utf-8", errors="replace", buffering=1)  # noqa: SIM115 # until exit
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter(_FORMAT, datefmt="%Y-%m-%dT%H:%M:%S%z"))
+    handler.addFilter(_Outcomes())
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(level)
+    signals.setup_logging.connect(_nothing, weak=False)
+
+
+def _nothing(**_: Any) -> None:
+    """Stand for Celery's own configuration, which a receiver of this signal replaces."""
