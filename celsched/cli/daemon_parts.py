@@ -1,0 +1,89 @@
+"""Owns how a daemon is put together from settings. It runs nothing."""
+
+import os
+import sys
+from datetime import timedelta
+
+from celsched.broker.app import make_app
+from celsched.broker.embedded import EMBEDDED_QUEUE, embedded_folder
+from celsched.broker.publisher import Publisher
+from celsched.cli.scope import requester
+from celsched.clock import Clock
+from celsched.dispatcher.child import EmbeddedWorker
+from celsched.dispatcher.daemon import Parts
+from celsched.dispatcher.housekeeping import Housekeeping
+from celsched.dispatcher.publish import Outbox
+from celsched.dispatcher.recover import Recovery
+from celsched.dispatcher.service import ServiceManager
+from celsched.dispatcher.tick import DueScan
+from celsched.domain.health import Thresholds
+from celsched.monitor.check import Watcher
+from celsched.settings import Settings, subprocess_environment
+from celsched.settings.load import notify_socket
+from celsched.store.meta import store_word
+from celsched.store.presence import Presence
+from celsched.store.store import Store
+from celsched.store.wake import Doorbell
+
+
+def daemon_parts(settings: Settings, store: Store, clock: Clock) -> Parts:
+    """Return the parts of `celsched run`; the broker is not spoken to yet.
+
+    Raises:
+        SettingsError: the broker's URL is unusable.
+    """
+    app = make_app(
+        settings.broker_url.reveal() if settings.broker_url else "",
+        embedded_folder=embedded_folder(settings.data_folder) if settings.embedded else None,
+        role="daemon",
+    )
+    outbox = Outbox(
+        store,
+        clock,
+        Publisher(app),
+        word=store.write(store_word),
+        republish=settings.republish,
+        one_queue=EMBEDDED_QUEUE if settings.embedded else None,
+    )
+    return Parts(
+        store=store,
+        clock=clock,
+        scan=DueScan(store, clock, settings.fallback_layer(), requester()),
+        outbox=outbox,
+        recovery=Recovery(store, clock, lease=settings.lease, period=recovery_period(settings)),
+        housekeeping=Housekeeping(store, clock, keep=timedelta(days=settings.cleanup_days)),
+        presence=Presence(store, clock, "daemon", every=settings.heartbeat),
+        doorbell=Doorbell(store, clock, listen_url=settings.listen_url.reveal() if settings.listen_url else None),
+        service=ServiceManager(notify_socket()),
+    )
+
+
+def recovery_period(settings: Settings) -> timedelta:
+    """Return how often recovery looks: a few times in a heartbeat, so that a lease is measured closely."""
+    return min(settings.heartbeat / 4, timedelta(seconds=2))
+
+
+def watcher_of(settings: Settings, store: Store, clock: Clock) -> tuple[Watcher, Presence]:
+    """Return the watcher and its row among the instances."""
+    limits = Thresholds(heartbeat=settings.heartbeat, late_start=settings.alert_threshold)
+    return Watcher(store, clock, limits), Presence(store, clock, "watcher", every=settings.heartbeat)
+
+
+def embedded_worker(settings: Settings, clock: Clock, verbosity: int) -> EmbeddedWorker:
+    """Return the child process that runs executions where no broker is configured."""
+    cores = len(os.sched_getaffinity(0))
+    command = [
+        sys.executable,
+        "-m",
+        "celsched",
+        *_verbosity(verbosity),
+        "worker",
+        "--embedded",
+        "-c",
+        str(min(4, cores)),
+    ]
+    return EmbeddedWorker(command, subprocess_environment(settings), clock)
+
+
+def _verbosity(verbosity: int) -> list[str]:
+    return ["-q"] if verbosity < 0 else ["-v"] * verbosity

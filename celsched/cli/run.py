@@ -1,0 +1,114 @@
+"""Owns `celsched run`: the daemon, with the embedded worker and the watcher where no broker is configured."""
+
+import threading
+from contextlib import ExitStack
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from celsched.cli.context import CliContext
+from celsched.cli.daemon_parts import daemon_parts, embedded_worker, recovery_period, watcher_of
+from celsched.cli.log_output import log_to
+from celsched.cli.render_summary import summary_table
+from celsched.cli.scope import scope_of
+from celsched.cli.storage import store_of
+from celsched.clock import Clock
+from celsched.dispatcher.daemon import Daemon
+from celsched.monitor.loop import watch_until
+from celsched.operations.summary import mark, summarise
+from celsched.runloop import stop_on_signals
+from celsched.timing.duration import format_duration, parse_duration
+
+_LAST_TASKS = timedelta(seconds=10)
+"""How long `--for` lets running tasks end after its time is up."""
+_ASK_BEFORE_KILL = 8.0
+
+
+def run(
+    ctx: typer.Context,
+    apply: Annotated[
+        list[str] | None, typer.Option("--apply", metavar="FILE", help="Apply this manifest (or folder) first.")
+    ] = None,
+    for_: Annotated[
+        str | None, typer.Option("--for", metavar="DURATION", help="Stop after so long, and show what was done.")
+    ] = None,
+) -> None:
+    """Dispatch due schedules until stopped.
+
+    Without a broker_url it also starts a worker on this machine and watches; with one it only dispatches: start
+    workers with `celsched worker` and the watcher with `celsched watch`.
+    """
+    cli = CliContext.of(ctx)
+    length = parse_duration(for_) if for_ else None
+    settings = cli.settings
+    log_to(cli.stderr, verbosity=cli.verbosity, zone=settings.timezone)
+    store, scope = store_of(cli), scope_of(cli)
+    if apply:
+        # Imported here: a daemon that applies nothing reads no YAML.
+        from celsched.cli.apply import apply_files
+
+        apply_files(cli, apply)
+    begin = mark(scope)
+    stop = threading.Event()
+    parts = daemon_parts(settings, store, cli.clock)
+    worker = embedded_worker(settings, cli.clock, cli.verbosity) if settings.embedded else None
+    daemon = Daemon(parts, recover_every=recovery_period(settings), extra=worker.look_after if worker else None)
+    cli.say(_greeting(cli, length))
+    with stop_on_signals(stop, on_stop=daemon.wake), ExitStack() as background:
+        if worker:
+            worker.start()
+            background.callback(worker.stop, drain=_drain(cli, length), grace=_ASK_BEFORE_KILL)
+            background.enter_context(_Watching(cli, stop))
+        if length is not None:
+            background.enter_context(_Alarm(length, cli.clock, stop, daemon))
+        daemon.run(stop)
+    if length is not None:
+        summary_table(cli, summarise(scope, begin))
+
+
+def _drain(cli: CliContext, length: timedelta | None) -> float:
+    return (cli.settings.drain if length is None else min(cli.settings.drain, _LAST_TASKS)).total_seconds()
+
+
+def _greeting(cli: CliContext, length: timedelta | None) -> str:
+    settings = cli.settings
+    how = "with a worker of its own" if settings.embedded else "for workers on the broker"
+    end = "stop it with Ctrl-C" if length is None else f"for {format_duration(length)}"
+    return f"celsched runs {how}; {end}"
+
+
+class _Alarm:
+    """Sets `stop` after a length of time, unless the block ends before."""
+
+    def __init__(self, length: timedelta, clock: Clock, stop: threading.Event, daemon: Daemon) -> None:
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._ring, args=(length, clock, stop, daemon), daemon=True)
+
+    def _ring(self, length: timedelta, clock: Clock, stop: threading.Event, daemon: Daemon) -> None:
+        if not clock.wait(self._over, length.total_seconds()):
+            stop.set()
+            daemon.wake()
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+class _Watching:
+    """Watches in a thread of this process until `stop` is set."""
+
+    def __init__(self, cli: CliContext, stop: threading.Event) -> None:
+        watcher, presence = watcher_of(cli.settings, store_of(cli), cli.clock)
+        self._thread = threading.Thread(
+            target=watch_until, args=(stop, watcher, presence, cli.clock), name="watcher", daemon=True
+        )
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join(timeout=10)

@@ -1,0 +1,54 @@
+"""Owns `celsched watch`: the alert loop, or one look for CI."""
+
+import threading
+from typing import Annotated
+
+import typer
+
+from celsched.cli.context import CliContext
+from celsched.cli.daemon_parts import watcher_of
+from celsched.cli.exits import ExitCode
+from celsched.cli.log_output import log_to
+from celsched.cli.output import Column, Kind, OutputMode, OutputOption, Table
+from celsched.cli.storage import store_of
+from celsched.domain.health import Severity
+from celsched.monitor.loop import watch_until
+from celsched.runloop import stop_on_signals
+from celsched.store.alerts import StoredAlert
+
+_COLUMNS = (
+    Column("id", kind=Kind.WORD),
+    Column("severity", kind=Kind.WORD),
+    Column("kind", kind=Kind.WORD),
+    Column("subject"),
+    Column("summary"),
+    Column("opened_at", "opened", Kind.TIME, rank=1),
+)
+
+
+def watch(
+    ctx: typer.Context,
+    once: Annotated[bool, typer.Option("--once", help="Look once, list what fires, exit 1 if anything does.")] = False,
+    severity: Annotated[
+        Severity, typer.Option("--severity", help="With --once: the mildest severity that counts.")
+    ] = Severity.INFO,
+    output: OutputOption = None,
+) -> int:
+    """Notice what did not happen: a silent daemon, executions that do not start."""
+    cli = CliContext.of(ctx)
+    store = store_of(cli)
+    watcher, presence = watcher_of(cli.settings, store, cli.clock)
+    if once:
+        return _show(cli, watcher.run_once().at_least(severity), output)
+    log_to(cli.stderr, verbosity=cli.verbosity, zone=cli.settings.timezone)
+    cli.say("celsched watches; stop it with Ctrl-C")
+    stop = threading.Event()
+    with stop_on_signals(stop):
+        watch_until(stop, watcher, presence, cli.clock)
+    return ExitCode.DONE
+
+
+def _show(cli: CliContext, alerts: list[StoredAlert], output: OutputMode | None) -> int:
+    keys = [column.key for column in _COLUMNS]
+    cli.write(Table(_COLUMNS, [{key: getattr(alert, key) for key in keys} for alert in alerts], "id", "nothing fires"), output)
+    return ExitCode.NO if alerts else ExitCode.DONE
