@@ -1,5 +1,6 @@
 """Owns what every operation needs: the store, its clock, the settings that decide, and who asks. It does nothing."""
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,7 +48,7 @@ def not_found(kind: str, name: str | int, known: Iterable[str] = ()) -> NotFound
 
 def require_task(tx: Tx, name: str) -> StoredTask:
     """Return the task of this name; raise NotFound with a suggestion."""
-    found = definitions.find_task(tx, name)
+    found = definitions.find_task(tx, unicodedata.normalize("NFC", name))
     if found is None:
         raise not_found("task", name, definitions.task_names(tx))
     return found
@@ -55,7 +56,7 @@ def require_task(tx: Tx, name: str) -> StoredTask:
 
 def require_schedule(tx: Tx, name: str) -> StoredSchedule:
     """Return the schedule of this name; raise NotFound with a suggestion."""
-    found = definitions.find_schedule(tx, name)
+    found = definitions.find_schedule(tx, unicodedata.normalize("NFC", name))
     if found is None:
         raise not_found("schedule", name, definitions.schedule_names(tx))
     return found

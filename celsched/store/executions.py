@@ -23,6 +23,7 @@ class Filter:
     before_id: int | None = None
     after_id: int | None = None
     with_skips: bool = True
+    causes: frozenset[Cause] = frozenset()
 
 
 def find(tx: Connection, execution_id: int) -> Execution | None:
@@ -48,6 +49,7 @@ def _narrow(query: Select[tuple[object, ...]], wanted: Filter) -> Select[tuple[o
         executions.c.id < wanted.before_id if wanted.before_id is not None else None,
         executions.c.id > wanted.after_id if wanted.after_id is not None else None,
         None if wanted.with_skips else executions.c.state != State.SKIPPED,
+        executions.c.cause.in_(tuple(wanted.causes)) if wanted.causes else None,
     ]
     return query.where(*(condition for condition in conditions if condition is not None))
 
