@@ -34,7 +34,7 @@ def hoisted(args: list[str]) -> list[str]:
 
 def explain(error: Exception) -> str:
     """Return the lines for a mistake in the usage: what is wrong, what was perhaps meant, where help is."""
-    message = str(getattr(error, "format_message", lambda: str(error))())
+    message = str(getattr(error, "format_message", lambda: str(error))()).replace("Value error, ", "")  # pydantic's
     ctx = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
         return f"{message}\n"
