@@ -29,7 +29,7 @@ class Problem:
         """The first line: `file:line:column: path: message`, without what is not known."""
         place = self.file if self.line is None else f"{self.file}:{self.line}:{self.column}"
         kind = "warning: " if self.warning else ""
-        return f"{place}: {self.path + ': ' if self.path else ''}{kind}{self.message}"
+        return _safe(f"{place}: {self.path + ': ' if self.path else ''}{kind}{self.message}")
 
     def render(self) -> str:
         """Return the head, the offending line with a caret under the place, and the hint; without a last newline."""
@@ -37,7 +37,7 @@ class Problem:
         if self.source_line is not None and self.column is not None:
             lines += _excerpt(self.source_line, self.column - 1)
         if self.hint:
-            lines.append(f"  hint: {self.hint}")
+            lines.append(f"  hint: {_safe(self.hint)}")
         return "\n".join(lines)
 
 
@@ -56,11 +56,15 @@ def dotted(path: Sequence[str | int]) -> str:
 def _excerpt(line: str, at: int) -> list[str]:
     """Return the part of `line` around character `at`, and the line with the caret, both indented."""
     start = max(0, at - _WIDEST // 2) if len(line) > _WIDEST else 0
-    # Control characters of a file must not reach a terminal, and a tab would move the caret.
-    shown = "".join(c if c.isprintable() or c in _JOINERS else " " for c in line[start : start + _WIDEST])
+    shown = _safe(line[start : start + _WIDEST])
     before, after = "…" if start else "", "…" if start + _WIDEST < len(line) else ""
     indent = sum(map(_cells, shown[: at - start])) + len(before)
     return [f"    {before}{shown.rstrip()}{after}", f"    {' ' * indent}^"]
+
+
+def _safe(text: str) -> str:
+    """Return `text` without what a file must not send to a terminal; a tab, too, would move the caret."""
+    return "".join(c if c.isprintable() or c in _JOINERS else " " for c in text)
 
 
 def _cells(character: str) -> int:

@@ -130,3 +130,8 @@ def test_a_long_line_is_cut_around_the_place_and_shows_no_control_characters() -
     assert "\x1b" not in shown[1]
     assert shown[1][shown[2].index("^") + 1 :].startswith("[31m")
     assert Problem("f", None, None, "", "cannot be read").render() == "f: cannot be read"
+
+
+def test_a_key_cannot_send_anything_to_a_terminal() -> None:
+    (problem,) = read('version: 1\n"\\e[31m": x\n').problems
+    assert "\x1b" not in problem.render()
