@@ -73,7 +73,7 @@ def main(args: Sequence[str] | None = None, *, cli: CliContext | None = None) ->
     cli = cli or CliContext()
     _never_fail_to_encode(cli)
     try:
-        with cli.closing:
+        with cli:
             code = _invoke(hoisted(list(sys.argv[1:] if args is None else args)), cli)
             cli.stdout.flush()
         return code

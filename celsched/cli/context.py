@@ -46,6 +46,12 @@ class CliContext:
         self._kept: dict[object, Any] = {}
         self.cwd = (cwd or Path.cwd()).absolute()
 
+    def __enter__(self) -> "CliContext":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.closing.close()
+
     @classmethod
     def of(cls, ctx: typer.Context) -> "CliContext":
         """Return the context of the running command."""
