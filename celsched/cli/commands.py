@@ -16,7 +16,16 @@ _START, _DEFINE, _LOOK, _DO, _RUN, _CARE = (
 
 COMMANDS: dict[str, Entry] = {
     "init": Entry("celsched.cli.init:init", "Write a settings file, a manifest and tasks that run.", _START),
+    "define": Entry("celsched.cli.define:define", "Create or change a task definition.", _DEFINE),
+    "schedule": Entry("celsched.cli.schedule:schedule", "Create or change a schedule.", _DEFINE),
+    "validate": Entry("celsched.cli.validate:validate", "Check manifests, without applying them.", _DEFINE),
+    "diff": Entry("celsched.cli.diff:diff", "Show what applying manifests would change.", _DEFINE),
+    "apply": Entry("celsched.cli.apply:apply", "Put manifests in force.", _DEFINE),
+    "export": Entry("celsched.cli.export:export", "Print what is stored as a manifest.", _DEFINE),
     "schema": Entry("celsched.cli.schema:schema", "Print the JSON Schema of manifests, for editors.", _DEFINE),
+    "pause": Entry("celsched.cli.pause:pause", "Stop the fire times of schedules for a while.", _DO),
+    "resume": Entry("celsched.cli.resume:resume", "End the pause of schedules.", _DO),
+    "delete": Entry("celsched.cli.delete:delete", "Delete a task or a schedule.", _DO),
     "run": Entry("celsched.cli.run:run", "Dispatch due schedules until stopped.", _RUN, daemon=True),
     "worker": Entry("celsched.cli.worker:worker", "Run a Celery worker for executions.", _RUN, daemon=True),
     "watch": Entry("celsched.cli.watch:watch", "Notice what did not happen.", _RUN, daemon=True),

@@ -6,6 +6,7 @@ It never decides what the new definition is: the caller makes it from the stored
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from celsched.callables.allow import require_allowed
 from celsched.domain.changes import Definitions
 from celsched.domain.checks import Fault, check_schedule, check_task
 from celsched.domain.definition import ScheduleDefinition, TaskDefinition
@@ -32,7 +33,7 @@ def edit_task(
 
     Raises:
         InvalidDefinition: it is not acceptable, or a schedule of it would not be any more.
-        Conflict: somebody else changed it at the same time.
+        NotPermitted: its path is outside `task_modules`. Conflict: somebody else changed it at the same time.
     """
     stored = scope.store.read(stored_definitions)
     new = make(next((task for task in stored.tasks if task.name == name), None))
@@ -71,14 +72,16 @@ def edit_schedule(
 
 def _write(scope: Scope, rules: CodeRules, wanted: Definitions, stored: Definitions, faults: Sequence[Fault]) -> Edited:
     _refuse(fault for fault in faults if not fault.warning)
+    for task in wanted.tasks:
+        require_allowed(task.task_path, rules.task_modules)
     code = check_code(wanted, stored, rules)
     _refuse(Fault(fault.key, fault.message, fault.hint) for fault in code.faults)
     asked = Wanted(wanted)
     seen = preview(scope, asked)
     apply(scope, asked, seen, checked=code.checked)
-    (item,) = [*wanted.tasks, *wanted.schedules]
     warnings = tuple(fault.message for fault in faults if fault.warning)
-    return Edited(seen, warnings, None if seen.empty else item.owner)
+    owners = [change.desired.owner for change in seen.changes.made if change.desired is not None]
+    return Edited(seen, warnings, owners[0] if owners else None)
 
 
 def _refuse(faults: Iterable[Fault]) -> None:

@@ -1,0 +1,133 @@
+"""Owns how a difference reads: what is made, changed and removed, each with its consequences. It never compares.
+
+The same words go to a terminal, with colours, and to a pipe, without.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+from celsched.cli.context import CliContext
+from celsched.cli.format import one_line, printable
+from celsched.cli.output import Column, Kind, OutputMode, Table
+from celsched.domain.changes import Action, Change, ChangeSet, Definition, FieldChange, owner_text, rule_text
+from celsched.domain.definition import TaskDefinition
+from celsched.operations.apply import Preview
+
+_SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.ADOPT: "~", Action.DELETE: "-"}
+_STYLES = {"+": "green", "~": "yellow", "-": "red", "!": "bold red"}
+_COLUMNS = (
+    Column("action", kind=Kind.WORD),
+    Column("kind", kind=Kind.WORD),
+    Column("name"),
+    Column("fields"),
+    Column("owner_conflict"),
+    Column("consequences"),
+)
+
+
+def write_preview(cli: CliContext, preview: Preview, output: OutputMode | None = None) -> None:
+    """Write the difference to standard output: for people, or as rows of machines."""
+    if output in (None, OutputMode.TABLE):
+        _draw(cli, [*_lines(preview)])
+    else:
+        cli.write(Table(_COLUMNS, list(_rows(preview))), output)
+
+
+def unchanged(changes: ChangeSet) -> str:
+    """Return the line for a difference that is none."""
+    of_kind = [sum(1 for change in changes.changes if change.kind == kind) for kind in ("task", "schedule")]
+    return f"unchanged: {counted(of_kind[0], 'task')}, {counted(of_kind[1], 'schedule')}"
+
+
+def summary(changes: ChangeSet, *, done: bool) -> str:
+    """Return the numbers in one line: of what will be, or was, done."""
+    words = {
+        Action.CREATE: ("to create", "created"),
+        Action.UPDATE: ("to change", "changed"),
+        Action.ADOPT: ("to take over", "taken over"),
+        Action.DELETE: ("to delete", "deleted"),
+        Action.UNCHANGED: ("unchanged", "unchanged"),
+    }
+    parts = [f"{len(found)} {word[done]}" for action, word in words.items() if (found := changes.of(action))]
+    return ", ".join(parts)
+
+
+def done_line(changes: ChangeSet) -> str:
+    """Return the last line of a change of one object by hand."""
+    return f"done: {summary(changes, done=True)}" if changes.made else "unchanged"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return `1 task`, `2 tasks`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _lines(preview: Preview) -> Iterator[tuple[str, str]]:
+    """Yield each line with its sign, `!` for what stands in the way and a space for what only explains."""
+    for change in preview.changes.made:
+        sign = _SIGNS[change.action]
+        yield sign, f"{sign} {change.kind} {one_line(change.name)}{_remark(change)}"
+        for field in change.fields:
+            yield from _field(field)
+        if change.owner_conflict:
+            yield "!", f"    belongs to {change.owner_conflict}; --adopt takes it over"
+        for user in change.dependents:
+            yield "!", f"    the schedule {user!r} still uses it"
+        if change.kind == "schedule":
+            yield from ((" ", f"    {line}") for line in preview.consequences.get(change.name, ()))
+
+
+def _remark(change: Change) -> str:
+    if change.action is Action.CREATE and change.desired:
+        return f"  ({_essence(change.desired)})"
+    if change.action is Action.ADOPT and not change.owner_conflict and change.stored and change.desired:
+        return f"  (from {owner_text(change.stored.owner)} to {owner_text(change.desired.owner)})"
+    return ""
+
+
+def _essence(item: Definition) -> str:
+    """Return what a new object is about."""
+    if isinstance(item, TaskDefinition):
+        return one_line(item.task_path)
+    return f"{rule_text(item.rule)}: {one_line(item.task)}"
+
+
+def _field(field: FieldChange) -> Iterator[tuple[str, str]]:
+    yield " ", f"    {field.key}: {_value(field.old)} -> {_value(field.new)}"
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "(none)"
+    return one_line(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _rows(preview: Preview) -> Iterator[dict[str, Any]]:
+    for change in preview.changes.made:
+        yield {
+            "action": change.action,
+            "kind": change.kind,
+            "name": change.name,
+            "fields": [{"key": field.key, "old": field.old, "new": field.new} for field in change.fields],
+            "owner_conflict": change.owner_conflict,
+            "consequences": preview.consequences.get(change.name, ()) if change.kind == "schedule" else (),
+        }
+
+
+def _draw(cli: CliContext, lines: list[tuple[str, str]]) -> None:
+    if not cli.terminal:
+        _write_plain(cli.stdout, lines)
+        return
+    # Rich is loaded only where a terminal looks at it.
+    from rich.text import Text
+
+    from celsched.cli.render_terminal import console
+
+    out = console(cli.stdout)
+    for sign, line in lines:
+        out.print(Text(printable(line), style=_STYLES.get(sign, "dim" if sign == " " else "")), soft_wrap=True)
+
+
+def _write_plain(stream: TextIO, lines: list[tuple[str, str]]) -> None:
+    stream.writelines(f"{printable(line)}\n" for _, line in lines)
