@@ -50,11 +50,12 @@ def run(
 
         apply_files(cli, apply)
     begin = mark(scope)
+    cli.say(_greeting(cli, length))
     stop = threading.Event()
     parts = daemon_parts(settings, store, cli.clock)
     worker = embedded_worker(settings, cli.clock, cli.verbosity) if settings.embedded else None
     daemon = Daemon(parts, recover_every=recovery_period(settings), extra=worker.look_after if worker else None)
-    cli.say(_greeting(cli, length))
+    parts.presence.beat()  # before the watcher looks for a living daemon
     with stop_on_signals(stop, on_stop=daemon.wake), ExitStack() as background:
         if worker:
             worker.start()

@@ -34,7 +34,8 @@ def first_base(schedule: ScheduleDefinition, policies: Effective, now: datetime)
     """Return an interval's first fire time: `start_at`, else the moment of creation or change + period."""
     if policies.start_at is not None:
         return policies.start_at
-    return now + schedule.rule.period if schedule.rule.type is ScheduleType.INTERVAL else now
+    # Whole seconds: a grid that people can read, at most a second early.
+    return now.replace(microsecond=0) + schedule.rule.period if schedule.rule.type is ScheduleType.INTERVAL else now
 
 
 def recipe_of(

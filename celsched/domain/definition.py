@@ -13,7 +13,7 @@ from celsched.domain.options import OPTIONS, Layer
 from celsched.domain.policy import Misfire, OnStoreOutage, Overlap, RetryPolicy
 from celsched.timing.cron import cron
 from celsched.timing.duration import format_duration, parse_period
-from celsched.timing.instant import format_instant, parse_instant
+from celsched.timing.instant import format_instant
 from celsched.timing.interval import Interval
 from celsched.timing.once import Once
 from celsched.timing.rule import Rule
@@ -66,7 +66,7 @@ class RuleSpec:
             return cron(self.text, zone)
         if self.type is ScheduleType.INTERVAL:
             return Interval(self.period, base)
-        return Once(parse_instant(self.text, None))
+        return Once(datetime.fromisoformat(self.text))
 
 
 @dataclass(frozen=True, slots=True)

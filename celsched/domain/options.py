@@ -6,7 +6,7 @@ other here; `effective` looks a value up through them.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -14,7 +14,7 @@ from celsched.domain.names import clean_name, suggestion
 from celsched.domain.policy import Misfire, OnStoreOutage, Overlap, RetryPolicy
 from celsched.errors import InvalidDefinition, InvalidRule
 from celsched.timing.duration import format_duration, parse_duration
-from celsched.timing.instant import format_instant, parse_instant
+from celsched.timing.instant import format_instant
 from celsched.timing.zone import zone
 
 Layer = Mapping[str, Any]
@@ -96,12 +96,13 @@ def _zone(key: str, value: object) -> str:
 def _instant(key: str, value: object) -> datetime:
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value
-    if not isinstance(value, str):
-        raise _refuse(key, value, "an instant with an offset, such as 2026-12-01T09:00:00+03:30")
     try:
-        return parse_instant(value, None)
-    except InvalidRule as error:
-        raise InvalidDefinition(f"`{key}`: {error.message}", key=key, hint=error.hint) from None
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise _refuse(key, value, "an instant with an offset, such as 2026-12-01T09:00:00+03:30")
+    return moment.astimezone(UTC)
 
 
 def _labels(key: str, value: object) -> dict[str, str]:
