@@ -162,8 +162,13 @@ def _body(job: _Job, execution: Execution, recipe: Recipe, task_id: str) -> Endi
     token = frame.set(mine)
     usage = Usage()
     before = set(processes.children_of(os.getpid()))
+    body = f"{runtime.identity.id}/{execution.id}.{execution.attempt}"
     try:
-        with _captured(job, mine), _signals(recipe) as stoppable:
+        with (
+            processes.marked(body, alone=runtime.index is not None),
+            _captured(job, mine),
+            _signals(recipe) as stoppable,
+        ):
             ending = perform(execution, recipe, runtime.rules, task_id=task_id, stoppable=stoppable)
         if runtime.index is not None:
             end_leftovers(before, runtime.settings.kill_grace.total_seconds(), runtime.clock)

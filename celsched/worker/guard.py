@@ -63,6 +63,7 @@ class Guard:
         """When the store last answered a beat."""
         self.give_up_at: float | None = None
         """When bodies that still run are stopped, because the worker stops; None while it does not."""
+        self._announced = False
         self.hurried = False
         """Whether stops have no grace any more."""
 
@@ -73,6 +74,7 @@ class Guard:
     def look(self) -> None:
         """Look once at every slot, and do what is due."""
         now = self._monotonic()
+        self._announce(now)
         asked: dict[str, Ending | None] = {}
         while not self._asked.empty():
             token, ending = self._asked.get()
@@ -92,6 +94,13 @@ class Guard:
                 self._judge(index, seen, asked, now)
         self._soft &= living
         self._stops = {token: stop for token, stop in self._stops.items() if token in living}
+
+    def _announce(self, now: float) -> None:
+        # Here and not in the signal handler, which must not log.
+        if self.give_up_at is not None and not self._announced:
+            self._announced = True
+            running, left = len(self._slots.busy()), max(0.0, self.give_up_at - now)
+            logger.info("this worker stops; executions that run: %d, with %.0f s to end", running, left)
 
     def children(self) -> set[int]:
         """Return the pool children that live."""

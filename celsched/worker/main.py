@@ -28,8 +28,12 @@ from celsched.worker.side import WorkerSide
 logger = logging.getLogger("celsched.worker")
 
 _SHARED_TASKS = "celsched.tasks"
-_AFTER_KILLS = 10.0
-"""Seconds that Celery gets to end after the last body was ended; then this process ends without it."""
+_PATIENCE = 10.0
+"""Seconds that Celery gets to end once nothing runs any more; then this process ends without it."""
+_PATIENCE_AFTER_KILLS = 1.0
+"""The same where bodies were killed: Celery goes on waiting for them."""
+_LOST_WAIT = 1.0
+"""Seconds for which Celery waits for the answer of a dead child; as long its place is not given to another task."""
 
 
 def run_worker(
@@ -90,7 +94,7 @@ def _app(settings: Settings) -> BrokerApp:
         result_backend=None if settings.result_backend is None else settings.result_backend.reveal(),
         timing=Timing(drain=settings.drain.total_seconds()),
     )
-    app.conf.imports = (_SHARED_TASKS,)
+    app.conf.update(imports=(_SHARED_TASKS,), worker_lost_wait=_LOST_WAIT)
     return app
 
 
@@ -136,8 +140,10 @@ def _leave_anyway(side: WorkerSide, finished: threading.Event) -> None:
             continue
         now = clock.monotonic()
         quiet_since = (quiet_since or now) if not runtime.slots.busy() else None
-        late = side.gave_up_at is not None and now > side.gave_up_at + 2 * _AFTER_KILLS
-        if late or (quiet_since is not None and now > quiet_since + _AFTER_KILLS):
+        killed = side.gave_up_at is not None and now > side.gave_up_at
+        patience = _PATIENCE_AFTER_KILLS if killed else _PATIENCE
+        late = side.gave_up_at is not None and now > side.gave_up_at + 2 * _PATIENCE
+        if late or (quiet_since is not None and now > quiet_since + patience):
             side.close()
-            logger.info("worker %s has stopped (Celery did not, so it was left)", side.name)
+            logger.info("worker %s has stopped", side.name)
             os._exit(os.EX_OK)

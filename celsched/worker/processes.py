@@ -7,7 +7,7 @@ import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 BODY_VARIABLE = "CELSCHED_BODY"
@@ -75,6 +75,19 @@ def offspring(pid: int, mark: str | None = None) -> set[int]:
         found |= new
         pending.extend(new)
     return {one for one in found - {pid, os.getpid()} if table[one].lives}
+
+
+@contextlib.contextmanager
+def marked(mark: str, *, alone: bool) -> Iterator[None]:
+    """Let every program started meanwhile inherit the mark; only in a process with one body (`alone`)."""
+    if not alone:
+        yield
+        return
+    os.environ[BODY_VARIABLE] = mark  # noqa: TID251 # not read: it is how a program that left our session is found
+    try:
+        yield
+    finally:
+        os.environ.pop(BODY_VARIABLE, None)  # noqa: TID251
 
 
 def carries(pid: int, mark: str) -> bool:

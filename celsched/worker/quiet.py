@@ -34,6 +34,8 @@ def log_quietly(level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(level)
+    # Billiard's logger has no handler and no parent; its news of dead children are ours already.
+    logging.getLogger("multiprocessing").addHandler(logging.NullHandler())
     signals.setup_logging.connect(_nothing, weak=False)
 
 

@@ -17,7 +17,7 @@ from celsched.store import executions as stored_executions
 from celsched.store.requests import Request
 from celsched.store.store import Store, Tx
 
-NO_DELAY = RetryPolicy(delay=timedelta(0), factor=1.0, max_delay=timedelta(0), jitter=False)
+NO_DELAY = RetryPolicy(delay=timedelta(0), factor=1.0, max_delay=timedelta(milliseconds=1), jitter=False)
 
 
 def add_task(store: Store, task_path: str, **options: Any) -> str:
