@@ -228,7 +228,8 @@ def _overlap(ledger: _Ledger, at: datetime, *, newest: bool) -> None:
             ledger.skip_one(at, Reason.OVERLAP)
         case Overlap.CANCEL_RUNNING:
             # Open ones are cancelled for certain; running and chain rows have to end first.
-            ledger.fire(at, waits=bool(active.claimed or active.chain), cancels=True)
+            earlier = bool(active.open or active.claimed or active.waiting)
+            ledger.fire(at, waits=bool(active.claimed or active.chain), cancels=earlier)
         case Overlap.QUEUE_ONE if active.waiting or not active.any:
             if active.waiting:
                 ledger.skip_one(at, Reason.OVERLAP)
@@ -256,12 +257,19 @@ def decide(subject: Subject, state: ScheduleState, now: datetime, active: Active
     if state.paused_until is None or state.paused_until > now:
         return Plan((), (), state.cursor, None)
     resumed = max(state.cursor, state.paused_until - TICK)
-    slept = paused_range(subject, state.cursor, resumed)
+    slept = paused_range(subject, state.cursor, state.runs, resumed)
     rest = plan(subject, resumed, state.runs, now, active)
     return Plan(rest.fires, (*((slept,) if slept else ()), *rest.skips), rest.cursor, rest.next_fire_time)
 
 
-def paused_range(subject: Subject, cursor: datetime, until: datetime, reason: Reason = Reason.PAUSED) -> Skip | None:
-    """Return the fire times in (cursor, until] of a schedule that was paused, disabled or deleted, as one range."""
+def paused_range(
+    subject: Subject, cursor: datetime, runs: int, until: datetime, reason: Reason = Reason.PAUSED
+) -> Skip | None:
+    """Return the fire times in (cursor, until] of a schedule that was paused, disabled or deleted, as one range.
+
+    A schedule whose `runs` have reached max_runs has ended: it has no fire times any more.
+    """
+    if subject.max_runs is not None and runs >= subject.max_runs:
+        return None
     upper = min(until, subject.end_at) if subject.end_at else until
     return skipped(subject.rule, _from_start(subject, cursor), upper, reason)

@@ -12,6 +12,8 @@ def backoff(policy: RetryPolicy, failures: int, random: float) -> timedelta:
     With jitter it is full jitter: uniform between nothing and the capped exponential delay.
     """
     ceiling = policy.max_delay.total_seconds()
+    if not policy.delay:
+        return timedelta(0)
     try:
         delay = min(policy.delay.total_seconds() * policy.factor ** max(0, failures - 1), ceiling)
     except OverflowError:

@@ -12,6 +12,7 @@ from celsched.domain.definition import ScheduleDefinition, effective
 from celsched.domain.execution import Reason
 from celsched.domain.plan import Active, Subject, decide, next_fire_time, paused_range
 from celsched.domain.state import ScheduleState
+from celsched.errors import InvalidRule
 from celsched.operations.scope import Scope
 from celsched.store import definitions, due
 from celsched.store.definitions import StoredSchedule, StoredTask
@@ -20,8 +21,15 @@ from celsched.store.store import Tx
 from celsched.store.transitions import active_of
 
 
-def _subject(scope: Scope, schedule: StoredSchedule) -> Subject:
-    return subject_of(schedule.definition, scope.policies(schedule.task, schedule), schedule.state.base)
+def _subject(scope: Scope, schedule: StoredSchedule) -> Subject | None:
+    """Return what plans it; None where its rule cannot be built any more, and its fire times are unknown for good.
+
+    Such a schedule must still be changed and deleted: that is how it is repaired.
+    """
+    try:
+        return subject_of(schedule.definition, scope.policies(schedule.task, schedule), schedule.state.base)
+    except InvalidRule:
+        return None
 
 
 def rests(scope: Scope, schedule: StoredSchedule, now: datetime) -> bool:
@@ -35,8 +43,10 @@ def close(scope: Scope, tx: Tx, schedule: StoredSchedule, now: datetime) -> Sche
     """Decide everything up to `now` by the present definition, record it, and return the state after it."""
     if rests(scope, schedule, now):
         return close_as(scope, tx, schedule, now, Reason.PAUSED)
+    subject = _subject(scope, schedule)
+    if subject is None:
+        return replace(schedule.state, cursor=max(schedule.state.cursor, now))
     policies = scope.policies(schedule.task, schedule)
-    subject = subject_of(schedule.definition, policies, schedule.state.base)
     active = active_of(tx, [schedule.id]).get(schedule.id, Active())
     recipe = recipe_of(schedule.task.definition, schedule.definition, policies)
     resumed = schedule.state.paused
@@ -51,10 +61,11 @@ def close(scope: Scope, tx: Tx, schedule: StoredSchedule, now: datetime) -> Sche
 
 def close_as(scope: Scope, tx: Tx, schedule: StoredSchedule, now: datetime, reason: Reason) -> ScheduleState:
     """Record every undecided fire time up to `now` as skipped for `reason`; return the state after it."""
-    skip = paused_range(_subject(scope, schedule), schedule.state.cursor, now, reason)
+    subject, before = _subject(scope, schedule), schedule.state
+    skip = None if subject is None else paused_range(subject, before.cursor, before.runs, now, reason)
     if skip is not None:
         due.skip_rows(tx, schedule, [skip], now)
-    state = replace(schedule.state, cursor=max(schedule.state.cursor, now))
+    state = replace(before, cursor=max(before.cursor, now))
     definitions.save_state(tx, state)
     return replace(state, revision=state.revision + 1)
 
