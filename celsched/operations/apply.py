@@ -58,8 +58,12 @@ def apply(scope: Scope, wanted: Wanted, seen: Preview, *, checked: Collection[st
     """
 
     def work(tx: Tx) -> ChangeSet:
+        definitions.lock_names(tx)
         now = scope.now()
         changes = _changes(tx, wanted)
+        if not changes.made:
+            # Somebody else, or we before the reply was lost, has just applied the same.
+            return seen.changes
         if changes != seen.changes:
             raise Conflict("the store was changed by somebody else just now", hint="look at the new diff, then apply")
         _refuse_conflicts(changes)

@@ -63,10 +63,25 @@ def _close_affected(
     gone = {change.name for change in changes.of(Action.DELETE) if change.kind == "schedule"}
     closed = {}
     for schedule in definitions.lock_schedules(tx, ids):
-        # Deleting skips what is due; any other change decides it first.
-        state = schedule.state if schedule.name in gone else ledger.close(scope, tx, schedule, now)
+        # Deleting and disabling skip what is due; any other change decides it first.
+        if schedule.name in gone:
+            state = schedule.state
+        elif _is_disabled(scope, changes, schedule):
+            state = ledger.close_as(scope, tx, schedule, now, Reason.PAUSED)
+        else:
+            state = ledger.close(scope, tx, schedule, now)
         closed[schedule.name] = _Closed(schedule, state)
     return closed
+
+
+def _is_disabled(scope: Scope, changes: ChangeSet, schedule: StoredSchedule) -> bool:
+    """Return whether the schedule will be disabled once the changes are made."""
+    wanted = {(change.kind, change.name): change.desired for change in changes.made}
+    definition = wanted.get(("schedule", schedule.name), schedule.definition)
+    if not isinstance(definition, ScheduleDefinition):
+        return False
+    task = wanted.get(("task", definition.task), schedule.task.definition)
+    return isinstance(task, TaskDefinition) and not effective(task, definition, scope.settings).enabled
 
 
 def _write_task(tx: Tx, change: Change, tasks: dict[str, StoredTask], now: datetime, *, checked: bool) -> None:

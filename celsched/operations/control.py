@@ -82,6 +82,7 @@ def delete_schedule(scope: Scope, name: str) -> list[int]:
 
     def work(tx: Tx) -> list[int]:
         now = scope.now()
+        definitions.lock_names(tx)
         cancelled = carry_out.delete_schedule(scope, tx, locked_schedule(tx, name), now)
         audit.write(tx, scope.by, audit.Event("delete", "schedule", name, {"cancelled": len(cancelled)}), now)
         ring(tx)
@@ -99,6 +100,7 @@ def delete_task(scope: Scope, name: str, *, cascade: bool = False) -> list[int]:
 
     def work(tx: Tx) -> list[int]:
         now, cancelled = scope.now(), []
+        definitions.lock_names(tx)
         task = require_task(tx, name)
         users = [one.id for one in definitions.all_schedules(tx) if one.task.id == task.id]
         for schedule in definitions.lock_schedules(tx, users) if cascade else ():

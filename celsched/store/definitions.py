@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, insert, select, text, update
 
 from celsched.domain.definition import ScheduleDefinition, TaskDefinition
 from celsched.domain.state import ScheduleState
@@ -132,11 +132,27 @@ def latest_schedule_id(tx: Connection, name: str) -> int | None:
 
 
 def lock_schedules(tx: Connection, ids: Iterable[int]) -> list[StoredSchedule]:
-    """Return these schedules, their state rows locked in the order of their ids until the transaction ends."""
-    query = joined().where(schedules.c.id.in_(list(ids))).order_by(schedules.c.id)
+    """Return these schedules, their state rows locked in the order of their ids until the transaction ends.
+
+    They are read by a second statement: one that waits for a lock returns the locked row anew, but the rows joined to
+    it as they were before the wait.
+    """
+    wanted = list(ids)
     if tx.dialect.name != "sqlite":
-        query = query.with_for_update(of=states)
+        lock = select(states.c.schedule_id).where(states.c.schedule_id.in_(wanted)).order_by(states.c.schedule_id)
+        tx.execute(lock.with_for_update()).all()
+    query = joined().where(schedules.c.id.in_(wanted)).order_by(schedules.c.id)
     return [stored_schedule(row) for row in tx.execute(query).mappings()]
+
+
+def lock_names(tx: Connection) -> None:
+    """Keep others from creating, changing and deleting definitions until the transaction ends; taken before all locks.
+
+    Without it two appliers of one manifest would both find its objects missing, and a task could go while somebody
+    gives it a schedule. An SQLite writer is alone anyway.
+    """
+    if tx.dialect.name != "sqlite":
+        tx.execute(text("SELECT pg_advisory_xact_lock(7305813)"))
 
 
 def task_names(tx: Connection) -> list[str]:
