@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from celsched.clock import Clock
 from celsched.domain.compose import recipe_of, subject_of
@@ -12,7 +13,7 @@ from celsched.domain.options import Layer
 from celsched.domain.plan import Active, Subject, decide
 from celsched.store import audit, due
 from celsched.store.definitions import StoredSchedule
-from celsched.store.due import Decision
+from celsched.store.due import Broken, Decision
 from celsched.store.store import Store, Tx
 from celsched.store.transitions import active_of
 
@@ -55,35 +56,30 @@ class DueScan:
 
     def _decide_due(self, tx: Tx) -> list[Decision]:
         now = self._clock.now()
-        locked = due.lock_due(tx, now, BATCH)
-        if not locked:
-            return []
-        active = active_of(tx, [schedule.id for schedule in locked])
+        locked, broken = due.lock_due(tx, now, BATCH)
+        active = active_of(tx, [schedule.id for schedule in locked]) if locked else {}
         decisions = []
         for schedule in locked:
             try:
-                decisions.append(self._decide(schedule, active.get(schedule.id, Active())))
+                decisions.append(self._decide(schedule, now, active.get(schedule.id, Active())))
             except Exception as error:  # a broken schedule must not stop the others
-                log.error(
-                    "schedule %r cannot be planned: %s",
-                    schedule.name,
-                    error,
-                    extra={"action": "broken", "schedule": schedule.name},
-                )
-                due.mark_broken(tx, schedule, str(error), now)
-        due.record(tx, decisions, now)
-        for decision in decisions:
+                broken.append(Broken(schedule.id, schedule.state.revision, schedule.name, str(error)))
+        if decisions:
+            broken += due.record_fenced(tx, decisions, now)
+        for one in broken:
+            _complain(one)
+            due.mark_broken(tx, one, now)
+        fenced = {one.schedule_id for one in broken}
+        recorded = [decision for decision in decisions if decision.schedule.id not in fenced]
+        for decision in recorded:
             if decision.resumed:
                 audit.write(tx, self._by, audit.Event("resume", "schedule", decision.schedule.name), now)
-        return decisions
+        return recorded
 
-    def _decide(self, schedule: StoredSchedule, active: Active) -> Decision:
+    def _decide(self, schedule: StoredSchedule, now: datetime, active: Active) -> Decision:
         subject, recipe = self._parts_of(schedule)
         return Decision(
-            schedule,
-            decide(subject, schedule.state, self._clock.now(), active),
-            recipe,
-            resumed=schedule.state.paused,
+            schedule, decide(subject, schedule.state, now, active), recipe, resumed=schedule.state.paused
         )
 
     def _parts_of(self, schedule: StoredSchedule) -> tuple[Subject, Recipe]:
@@ -98,6 +94,15 @@ class DueScan:
                 self._parts.clear()
             self._parts[key] = found
         return found
+
+
+def _complain(broken: Broken) -> None:
+    log.error(
+        "schedule %r cannot be planned: %s",
+        broken.name,
+        broken.error,
+        extra={"action": "broken", "schedule": broken.name},
+    )
 
 
 def _tell(decision: Decision) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, text, update
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
 from celsched.domain.execution import Cause, Recipe, State
 from celsched.domain.plan import Fire, Plan, Skip
@@ -18,12 +19,38 @@ from celsched.store.transitions import supersede
 from celsched.store.types import Instant
 
 
-def lock_due(tx: Connection, now: datetime, limit: int) -> list[StoredSchedule]:
-    """Return schedules to look at by `now`, longest due first, locked; what another daemon holds is left to it."""
-    query = joined().where(states.c.wake_at <= now).order_by(states.c.wake_at, states.c.schedule_id).limit(limit)
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A schedule that cannot be read, planned or recorded, and why; others must go on without it."""
+
+    schedule_id: int
+    revision: int
+    name: str
+    error: str
+
+
+def lock_due(tx: Connection, now: datetime, limit: int) -> tuple[list[StoredSchedule], list[Broken]]:
+    """Return schedules to look at by `now`, longest due first, locked; what another daemon holds is left to it.
+
+    Those whose stored definition cannot be read any more come apart. The definitions are read by a second statement,
+    under the lock: the first one may have seen them as they were before an edit that held it.
+    """
+    query = select(states.c.schedule_id).where(states.c.wake_at <= now)
+    query = query.order_by(states.c.wake_at, states.c.schedule_id).limit(limit)
     if tx.dialect.name != "sqlite":
-        query = query.with_for_update(of=states, skip_locked=True)
-    return [stored_schedule(row) for row in tx.execute(query).mappings()]
+        query = query.with_for_update(skip_locked=True)
+    ids = list(tx.scalars(query))
+    if not ids:
+        return [], []
+    found: list[StoredSchedule] = []
+    broken: list[Broken] = []
+    rows = joined().where(states.c.schedule_id.in_(ids)).order_by(states.c.wake_at, states.c.schedule_id)
+    for row in tx.execute(rows).mappings():
+        try:
+            found.append(stored_schedule(row))
+        except Exception as error:  # for example a zone that is gone from the system's time zone data
+            broken.append(Broken(row["schedule_id"], row["state_revision"], row["schedule_name"], str(error)))
+    return found, broken
 
 
 def next_wake(tx: Connection) -> datetime | None:
@@ -40,6 +67,25 @@ class Decision:
     plan: Plan
     recipe: Recipe
     resumed: bool = False
+
+
+def record_fenced(tx: Connection, decisions: Sequence[Decision], now: datetime) -> list[Broken]:
+    """Record decisions like `record`; where that fails, one by one, and return those that cannot be recorded.
+
+    Raises:
+        OperationalError, InterfaceError, InternalError: the database's trouble, not a schedule's.
+    """
+    try:
+        with tx.begin_nested():
+            record(tx, decisions, now)
+    except (OperationalError, InterfaceError, InternalError):
+        raise
+    except Exception as error:
+        if len(decisions) == 1:
+            schedule = decisions[0].schedule
+            return [Broken(schedule.id, schedule.state.revision, schedule.name, str(error))]
+        return [broken for decision in decisions for broken in record_fenced(tx, [decision], now)]
+    return []
 
 
 def record(tx: Connection, decisions: Sequence[Decision], now: datetime) -> None:
@@ -164,10 +210,10 @@ def _fire_row(decision: Decision, fire: Fire, chain: str | None, now: datetime) 
     }  # fmt: skip
 
 
-def mark_broken(tx: Connection, schedule: StoredSchedule, error: str, now: datetime) -> None:
-    """Keep a schedule that cannot be planned from blocking the scan: note why, look again in a minute."""
+def mark_broken(tx: Connection, broken: Broken, now: datetime) -> None:
+    """Keep a broken schedule from blocking the scan: note why, look again in a minute."""
     tx.execute(
         update(states)
-        .where(states.c.schedule_id == schedule.id, states.c.revision == schedule.state.revision)
-        .values(error=error, wake_at=now + timedelta(minutes=1))
+        .where(states.c.schedule_id == broken.schedule_id, states.c.revision == broken.revision)
+        .values(error=broken.error, wake_at=now + timedelta(minutes=1))
     )
