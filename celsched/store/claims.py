@@ -5,12 +5,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, insert, not_, or_, select, update
+from sqlalchemy import Connection, exists, insert, not_, or_, select, update
 
 from celsched.domain.execution import Execution, State
 from celsched.domain.policy import Overlap
 from celsched.store.rows import execution_record
-from celsched.store.tables import attempts, executions
+from celsched.store.tables import LIVE, attempts, executions
 from celsched.store.transitions import CLAIMABLE, lock_state, move
 
 
@@ -54,6 +54,8 @@ def claim(
     row = tx.execute(select(executions).where(executions.c.id == execution_id)).mappings().one_or_none()
     if row is None:
         return Refusal.GONE
+    if row["claim_token"] == by.token and row["state"] == State.RUNNING:
+        return execution_record(row)  # the COMMIT of the first call arrived, its reply did not
     exclusive = row["schedule_id"] is not None and row["overlap"] != Overlap.ALLOW
     guards = [
         executions.c.attempt == attempt,
@@ -182,7 +184,7 @@ def beat(tx: Connection, worker: str) -> list[Held]:
     """
     rows = tx.execute(
         update(executions)
-        .where(executions.c.worker == worker, executions.c.state == State.RUNNING)
+        .where(executions.c.worker == worker, executions.c.state == State.RUNNING, LIVE)
         .values(heartbeat=executions.c.heartbeat + 1)
         .returning(*_HELD)
     )
@@ -193,7 +195,7 @@ def stop_requests(tx: Connection, worker: str) -> list[Held]:
     """Return this worker's running executions that somebody asked to cancel; cheap enough for every second."""
     rows = tx.execute(
         select(*_HELD).where(
-            and_(executions.c.worker == worker, executions.c.state == State.RUNNING, executions.c.cancel_requested)
+            executions.c.worker == worker, executions.c.state == State.RUNNING, executions.c.cancel_requested, LIVE
         )
     )
     return [Held(*row) for row in rows]

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, select, update
 
 from celsched.domain.definition import effective
-from celsched.domain.execution import FAILURES, State
+from celsched.domain.execution import CLAIMABLE, FAILURES, State
 from celsched.domain.options import OPTIONS
 from celsched.domain.retry import backoff, goes_on
 from celsched.store.rows import schedule_record, task_record
@@ -80,8 +80,9 @@ def _subject(row: RowMapping) -> str:
 
 def _as_recorded(row: RowMapping) -> Ended:
     state = State(row["state"])
-    again = row["dispatch_at"] if state is State.RETRYING else None
-    return Ended(row["id"], state, row["attempt"] - (again is not None), again, _subject(row))
+    if state in CLAIMABLE:  # the next attempt, not claimed yet: perhaps published already, or put back to wait
+        return Ended(row["id"], State.RETRYING, row["attempt"] - 1, row["dispatch_at"], _subject(row))
+    return Ended(row["id"], state, row["attempt"], None, _subject(row))
 
 
 def _follows(row: RowMapping, ending: Ending) -> bool:

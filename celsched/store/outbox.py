@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, exists, func, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, TextClause, exists, func, not_, or_, select
 
 from celsched.domain.execution import State
-from celsched.store.tables import executions
+from celsched.store.tables import UNSENT, executions
 from celsched.store.transitions import CLAIMABLE, move
 
 LONGEST = timedelta(minutes=5)
@@ -109,10 +109,9 @@ def any_due(tx: Connection, now: datetime) -> bool:
     return bool(tx.scalar(select(exists().where(*_due(now)))))
 
 
-def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
+def _due(now: datetime) -> tuple[ColumnElement[bool] | TextClause, ...]:
     return (
-        executions.c.state.in_(CLAIMABLE),
-        not_(executions.c.waits),
+        UNSENT,
         or_(executions.c.publish_after <= now, executions.c.publish_after > now + _AHEAD),
         executions.c.dispatch_at <= now,
     )

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, select
 
 from celsched.domain.execution import State
-from celsched.store.tables import executions
-from celsched.store.transitions import is_active, lock_state, release_waiting
+from celsched.store.tables import LIVE, executions
+from celsched.store.transitions import is_blocked, lock_state, release_waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def running(tx: Connection) -> list[Running]:
         executions.c.schedule,
         executions.c.task,
         executions.c.worker,
-    ).where(executions.c.state == State.RUNNING)
+    ).where(executions.c.state == State.RUNNING, LIVE)
     return [
         Running(row.id, row.claim_token, row.heartbeat, row.schedule or row.task, row.worker)
         for row in tx.execute(query)
@@ -39,19 +39,14 @@ def running(tx: Connection) -> list[Running]:
 
 
 def forgotten_waits(tx: Connection, limit: int = 100) -> Sequence[int]:
-    """Return schedules that have waiting executions and nothing active: a release was missed."""
-    waiting = executions.alias("waiting")
-    query = (
-        select(waiting.c.schedule_id)
-        .where(
-            waiting.c.state.in_((State.PENDING, State.RETRYING)),
-            waiting.c.waits,
-            ~exists().where(executions.c.schedule_id == waiting.c.schedule_id, is_active()),
-        )
-        .distinct()
-        .limit(limit)
-    )
-    return list(tx.scalars(query))
+    """Return schedules with waiting executions that nothing blocks: a release was missed."""
+    waiting = select(executions.c.schedule_id, executions.c.chain, executions.c.overlap)
+    waiting = waiting.where(executions.c.waits, LIVE).distinct()
+    free = []
+    for schedule_id, chain, overlap in tx.execute(waiting):
+        if schedule_id not in free and not is_blocked(tx, schedule_id, chain, overlap):
+            free.append(schedule_id)
+    return free[:limit]
 
 
 def repair_waits(tx: Connection, schedule_id: int, now: datetime) -> int:

@@ -180,6 +180,9 @@ Index("uq_executions_fire_time", executions.c.schedule_id, executions.c.fire_tim
 # A repeated request finds its row.
 Index("uq_executions_request_id", executions.c.request_id, unique=True,
       postgresql_where=text("request_id IS NOT NULL"), sqlite_where=text("request_id IS NOT NULL"))  # fmt: skip
+# What ends, re-reads or shows progress of a claim.
+Index("ix_executions_claim_token", executions.c.claim_token, postgresql_where=text("claim_token IS NOT NULL"),
+      sqlite_where=text("claim_token IS NOT NULL"))  # fmt: skip
 # What the publisher looks for: rows to be sent or sent again, oldest first.
 _UNSENT = "state IN ('pending', 'retrying', 'queued') AND NOT waits"
 Index("ix_executions_to_publish", executions.c.publish_after, executions.c.dispatch_at,
@@ -192,6 +195,12 @@ Index("ix_executions_live", executions.c.schedule_id, executions.c.state, execut
 Index("ix_executions_schedule", executions.c.schedule_id, executions.c.fire_time)
 Index("ix_executions_task", executions.c.task_id, executions.c.id)
 Index("ix_executions_finished", executions.c.finished_at)
+
+UNSENT, LIVE = text(_UNSENT), text(_LIVE)
+"""The predicates of the two indexes above, word for word: SQLite uses a partial index only where a query repeats them.
+
+They are unqualified, so they belong into queries (or subqueries) that read `executions` alone.
+"""
 
 attempts = Table(
     "attempts",

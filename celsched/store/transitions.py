@@ -13,15 +13,15 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, not_, sele
 from celsched.domain.execution import State
 from celsched.domain.plan import Active
 from celsched.domain.policy import Overlap
-from celsched.store.tables import executions, states
+from celsched.store.tables import LIVE, UNSENT, executions, states
+from celsched.store.wake import ring
 
-ACTIVE_STATES = (State.QUEUED, State.RETRYING, State.RUNNING)
 CLAIMABLE = (State.PENDING, State.QUEUED, State.RETRYING)
 
 
 def is_active() -> ColumnElement[bool]:
     """Return the condition "blocks others": pending without waits, queued, retrying without waits, running."""
-    return and_(executions.c.state.in_((State.PENDING, *ACTIVE_STATES)), not_(executions.c.waits))
+    return and_(LIVE, not_(executions.c.waits))
 
 
 def move(
@@ -47,10 +47,7 @@ def active_of(tx: Connection, schedule_ids: Iterable[int]) -> dict[int, Active]:
     kind = executions.c.chain.is_not(None)
     rows = tx.execute(
         select(executions.c.schedule_id, executions.c.state, executions.c.waits, kind, func.count())
-        .where(
-            executions.c.schedule_id.in_(list(schedule_ids)),
-            executions.c.state.in_((State.PENDING, *ACTIVE_STATES)),
-        )
+        .where(executions.c.schedule_id.in_(list(schedule_ids)), LIVE)
         .group_by(executions.c.schedule_id, executions.c.state, executions.c.waits, kind)
     )
     found: dict[int, Active] = {}
@@ -82,20 +79,23 @@ def release_waiting(tx: Connection, schedule_id: int | None, now: datetime) -> i
             select(func.min(executions.c.id), executions.c.chain, executions.c.overlap)
             .where(
                 executions.c.schedule_id == schedule_id,
-                executions.c.state.in_((State.PENDING, State.RETRYING)),
                 executions.c.waits,
+                LIVE,
             )
             .group_by(executions.c.chain, executions.c.overlap)
             .order_by(executions.c.chain.is_not(None), func.min(executions.c.id))
         ).all()
-        free = next((head for head, chain, overlap in heads if not _blocked(tx, schedule_id, chain, overlap)), None)
+        free = next((head for head, chain, overlap in heads if not is_blocked(tx, schedule_id, chain, overlap)), None)
         if free is None or not _release(tx, free, now):
             break
         released += 1
+    if released:
+        ring(tx)
     return released
 
 
-def _blocked(tx: Connection, schedule_id: int, chain: str | None, overlap: str) -> bool:
+def is_blocked(tx: Connection, schedule_id: int, chain: str | None, overlap: str) -> bool:
+    """Return whether something active keeps a waiting row of this chain and overlap from going on."""
     others = [executions.c.schedule_id == schedule_id, is_active()]
     if overlap == Overlap.ALLOW:
         others.append(executions.c.chain == chain)
@@ -104,15 +104,19 @@ def _blocked(tx: Connection, schedule_id: int, chain: str | None, overlap: str) 
 
 def _release(tx: Connection, execution_id: int, now: datetime) -> bool:
     row = tx.execute(
-        select(executions.c.attempt, executions.c.publishes, executions.c.start_deadline).where(
-            executions.c.id == execution_id
-        )
+        select(
+            executions.c.attempt,
+            executions.c.due_at,
+            executions.c.created_at,
+            executions.c.dispatch_at,
+            executions.c.start_deadline,
+        ).where(executions.c.id == execution_id)
     ).one()
     values: dict[str, Any] = {"waits": False, "publish_after": now, "sends": 0}
-    if row.attempt == 1 and row.publishes == 0:
-        # Its start deadline counts from here: waiting for an earlier one is not lateness.
-        values["dispatch_at"] = now
-        values["deadline"] = now + row.start_deadline if row.start_deadline else None
+    if row.attempt == 1 and row.dispatch_at == max(row.due_at, row.created_at):
+        # Released for the first time. Its start deadline counts from here: waiting for an earlier one is no lateness.
+        values["dispatch_at"] = dispatch_at = max(now, row.due_at)
+        values["deadline"] = dispatch_at + row.start_deadline if row.start_deadline else None
     return move(tx, execution_id, (State.PENDING, State.RETRYING), executions.c.waits, **values)
 
 
@@ -169,9 +173,9 @@ def expire(tx: Connection, now: datetime, limit: int) -> list[tuple[int, int | N
         select(executions.c.id, executions.c.schedule_id)
         .where(
             executions.c.state.in_((State.PENDING, State.QUEUED)),
-            not_(executions.c.waits),
             executions.c.attempt == 1,
             executions.c.deadline <= now,
+            UNSENT,
         )
         .order_by(executions.c.id)
         .limit(limit)

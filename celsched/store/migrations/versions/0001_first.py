@@ -211,6 +211,14 @@ def upgrade() -> None:
         comment="One row per fire time or request, and its fate; each row is its own outbox",
         sqlite_autoincrement=True,
     )
+    op.create_index(
+        "ix_executions_claim_token",
+        "executions",
+        ["claim_token"],
+        unique=False,
+        postgresql_where=sa.text("claim_token IS NOT NULL"),
+        sqlite_where=sa.text("claim_token IS NOT NULL"),
+    )
     op.create_index("ix_executions_finished", "executions", ["finished_at"], unique=False)
     op.create_index(
         "ix_executions_live",
