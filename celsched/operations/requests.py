@@ -107,10 +107,13 @@ def run_now(scope: Scope, wish: RunNow) -> int:
 
 
 def _admitted(scope: Scope, tx: Tx, draft: Request, now: datetime) -> int:
-    """Record a request under its schedule's lock, as the overlap policy admits it."""
+    """Record a request under its schedule's lock, as the overlap policy admits it; one known by its id is found."""
     if draft.schedule is None:
         return requests.record(tx, draft, now)[0]
     transitions.lock_state(tx, draft.schedule.id)
+    known = requests.find(tx, draft.request_id)
+    if known is not None:
+        return known
     active = transitions.active_of(tx, [draft.schedule.id]).get(draft.schedule.id, Active())
     admission = admit(draft.schedule.name, draft.recipe.overlap, active)
     if admission.cancels:
@@ -129,6 +132,9 @@ def retry(scope: Scope, execution_id: int, *, overlap: Overlap | None = None, re
 
     def work(tx: Tx) -> int:
         now = scope.now()
+        known = requests.find(tx, key)
+        if known is not None:
+            return known
         old = executions.find(tx, execution_id)
         if old is None:
             raise not_found("execution", execution_id)
@@ -235,7 +241,9 @@ def _chosen(tx: Tx, schedule: StoredSchedule, policies: Effective, wish: Backfil
     subject = subject_of(schedule.definition, policies, schedule.state.base)
     after = max(wish.since, subject.start_at) if subject.start_at else wish.since
     until = min(wish.until - TICK, subject.end_at) if subject.end_at else wish.until - TICK
-    done = set() if wish.every else executions.done_fire_times(tx, schedule.id, wish.since, wish.until)
+    done = set() if wish.every else executions.done_fire_times(
+        tx, schedule.id, wish.since, wish.until, besides=f"{wish.request_id}:"
+    )
     found = list(upcoming(subject.rule, after - TICK, wish.limit + len(done) + 1, until))
     chosen = [at for at in found if at not in done]
     if len(chosen) > wish.limit:

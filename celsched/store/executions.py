@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, and_, func, or_, select
+from sqlalchemy import Connection, Select, and_, func, not_, or_, select
 
 from celsched.domain.execution import LIVE, Attempt, Cause, Execution, State
 from celsched.store.rows import attempt_record, execution_record
@@ -99,8 +99,13 @@ def live_of(tx: Connection, schedule_id: int) -> list[Execution]:
     return [execution_record(row) for row in tx.execute(query.order_by(executions.c.id)).mappings()]
 
 
-def done_fire_times(tx: Connection, schedule_id: int, since: datetime, until: datetime) -> set[datetime]:
-    """Return the fire times in [since, until) with a succeeded or active execution of any cause."""
+def done_fire_times(
+    tx: Connection, schedule_id: int, since: datetime, until: datetime, *, besides: str
+) -> set[datetime]:
+    """Return the fire times in [since, until) with a succeeded or active execution of any cause.
+
+    Rows whose request id begins with `besides` do not count: they are of the very command that asks.
+    """
     states: Iterable[State] = (*LIVE, State.SUCCEEDED)
     rows = tx.scalars(
         select(executions.c.fire_time).where(
@@ -108,6 +113,10 @@ def done_fire_times(tx: Connection, schedule_id: int, since: datetime, until: da
             executions.c.fire_time >= since,
             executions.c.fire_time < until,
             executions.c.state.in_(tuple(states)),
+            or_(
+                executions.c.request_id.is_(None),
+                not_(executions.c.request_id.startswith(besides, autoescape=True)),
+            ),
         )
     )
     return {fire_time for fire_time in rows if fire_time is not None}

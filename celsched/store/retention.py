@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, func, or_, select, update
 
 from celsched.domain.execution import TERMINAL
 from celsched.store.tables import attempts, executions, logs, states
@@ -44,7 +44,7 @@ def purge_batch(tx: Connection, before: datetime, *, limit: int = BATCH) -> Purg
             update(states)
             .where(
                 states.c.schedule_id == schedule_id,
-                func.coalesce(states.c.purged_until, _long_ago(at)) < at,
+                or_(states.c.purged_until.is_(None), states.c.purged_until < at),
             )
             .values(purged_until=at)
         )
@@ -52,10 +52,6 @@ def purge_batch(tx: Connection, before: datetime, *, limit: int = BATCH) -> Purg
     tx.execute(delete(attempts).where(attempts.c.execution_id.in_(ids)))
     gone = tx.execute(delete(executions).where(executions.c.id.in_(ids))).rowcount
     return Purged(gone, lines)
-
-
-def _long_ago(at: datetime) -> datetime:
-    return at.replace(year=1971)
 
 
 def countable(tx: Connection, before: datetime) -> int:

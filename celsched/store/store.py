@@ -33,15 +33,21 @@ _WAITING = threading.Event()  # never set: a plain interruptible wait
 class Store:
     """A database with celsched's tables, open for transactions."""
 
-    def __init__(self, engine: Engine, dialect: Dialect, clock_offset: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        dialect: Dialect,
+        clock_offset: Callable[[], float] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self.engine = engine
         self.dialect = dialect
         self._clock_offset = clock_offset
-        self._clock: Clock | None = None
+        self._clock = clock
 
     @property
     def clock(self) -> Clock:
-        """The clock of fire times: the database server's on PostgreSQL, the machine's on SQLite."""
+        """The clock of fire times: the one handed in, else the server's on PostgreSQL, the machine's on SQLite."""
         if self._clock is None:
             self._clock = self._make_clock()
         return self._clock
@@ -146,18 +152,26 @@ def open_store(database_url: str, *, clock_offset_file: Path | None = None, upgr
     prepare_folder(url)
     engine, dialect = make_engine(url)
     store = Store(engine, dialect, _offset_reader(clock_offset_file))
-    version = store.read(migrate.current_version)
-    if migrate.is_current(version, place=_place(url)):
-        return store
-    if dialect.row_locks and not upgrade:
+    try:
+        _make_current(store, upgrade=upgrade)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _make_current(store: Store, *, upgrade: bool) -> None:
+    version, place = store.read(migrate.current_version), _place(store.engine.url)
+    if migrate.is_current(version, place=place):
+        return
+    if store.dialect.row_locks and not upgrade:
         raise StoreVersionError(
-            f"the store {_place(url)} has no celsched tables yet"
+            f"the store {place} has no celsched tables yet"
             if version is None
-            else f"the schema of the store {_place(url)} is older than this celsched",
+            else f"the schema of the store {place} is older than this celsched",
             hint="run `celsched db upgrade`",
         )
-    migrate.upgrade(engine)
-    return store
+    migrate.upgrade(store.engine)
 
 
 def _offset_reader(path: Path | None) -> Callable[[], float] | None:
