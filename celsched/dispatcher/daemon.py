@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -12,6 +13,7 @@ from celsched.dispatcher.publish import Outbox
 from celsched.dispatcher.recover import Recovery
 from celsched.dispatcher.service import ServiceManager
 from celsched.dispatcher.tick import DueScan, TickResult
+from celsched.errors import StoreUnreachable
 from celsched.runloop import WakeEvent, run_until_stopped
 from celsched.store import due
 from celsched.store.presence import Presence
@@ -128,7 +130,8 @@ class Daemon:
         # A store that is away is no reason to be killed by the service manager.
         self._parts.service.alive("the store does not answer")
         if self._extra:
-            self._extra()
+            with suppress(Exception):  # a second failure, perhaps the very one that is handled here, must not end us
+                self._extra()
         if not self._store_down:
             self._store_down = True
             log.error("scan failed: %s; trying again", error, extra={"action": "scan_failed"})
@@ -141,7 +144,10 @@ class Daemon:
             return None if result.full else _PUBLISHER_SLEEP
 
         def failed(error: Exception, pause: float) -> None:
-            log.debug("publishing failed, next try in %.1f s: %s", pause, error)
+            # That the store is away the scan says already.
+            level = logging.DEBUG if isinstance(error, StoreUnreachable) else logging.ERROR
+            said = "publishing failed, next try in %.1f s: %s"
+            log.log(level, said, pause, error, extra={"action": "publish_failed"})
 
         run_until_stopped(
             step,

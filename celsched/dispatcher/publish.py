@@ -5,7 +5,6 @@ import threading
 from dataclasses import dataclass
 from datetime import timedelta
 
-from celsched.broker.errors import PublishRefused
 from celsched.broker.message import Message, task_id
 from celsched.broker.publisher import MessagePublisher
 from celsched.clock import Clock
@@ -92,8 +91,9 @@ class Outbox:
         queue = self._one_queue or parcel.queue_name
         try:
             self._publisher.publish(message, task_id=parcel.task_id, queue=queue, priority=parcel.priority)
-        except PublishRefused as error:
-            # This row alone waits; the others of the batch go on.
+        except BrokerUnreachable:
+            raise
+        except Exception as error:  # refused, or a fault of ours: this row alone waits, the others go on
             log.error(
                 "execution %d of %r cannot be sent: %s",
                 parcel.execution_id,
