@@ -51,9 +51,9 @@ def _named(text: str, zone_key: str, now: datetime) -> datetime | None:
         case "now":
             return now
         case "today":
-            return _first_instant(today, zone_key)
+            return first_instant(today, zone_key)
         case "yesterday":
-            return _first_instant(today - DAY, zone_key)
+            return first_instant(today - DAY, zone_key)
     if _TIME.fullmatch(text):
         return _newest(_time(text), zone_key, now)
     return None
@@ -100,7 +100,7 @@ def _offset(text: str) -> timezone:
     return timezone(-length if text[0] == "-" else length)
 
 
-def _first_instant(day: date, zone_key: str) -> datetime:
+def first_instant(day: date, zone_key: str) -> datetime:
     """Return the first instant of a local day, which is the end of a gap where its midnight is skipped."""
     wall, tz = datetime.combine(day, time()), zone(zone_key)
     first, second = wall_offsets(wall, tz)
