@@ -3,9 +3,9 @@
 from typing import Any
 
 from celsched.context import Current, current, progress
+from celsched.version import __version__
 
-__all__ = ["Current", "current", "install", "progress"]
-__version__ = "0.1.0"
+__all__ = ["Current", "__version__", "current", "install", "progress"]
 
 
 def install(app: Any) -> None:

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import typer
 
-from celsched import __version__
 from celsched.cli.commands import COMMANDS
 from celsched.cli.context import CliContext
 from celsched.cli.exits import ExitCode, exit_code
@@ -21,6 +20,7 @@ from celsched.cli.usage import Usage, explain, hoisted
 from celsched.errors import CelschedError, InvalidManifest
 from celsched.redact import Redactor
 from celsched.settings.load import debug_wanted
+from celsched.version import __version__
 
 
 class Root(LazyGroup):

@@ -6,9 +6,9 @@ from importlib.metadata import version as installed
 
 import typer
 
-from celsched import __version__
 from celsched.cli.context import CliContext
 from celsched.cli.output import Column, OutputOption, Table
+from celsched.version import __version__
 
 _LIBRARIES = (
     "celery",

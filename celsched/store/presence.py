@@ -6,11 +6,11 @@ import socket
 from datetime import timedelta
 from pathlib import Path
 
-from celsched import __version__
 from celsched.clock import Clock
 from celsched.store import instances
 from celsched.store.instances import Instance
 from celsched.store.store import Store
+from celsched.version import __version__
 
 
 def new_instance_id(kind: str) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-import celsched
 from celsched.store.instances import Instance
+from celsched.version import __version__
 from celsched.worker.identity import Identity
 
 
@@ -16,7 +16,7 @@ def instance_of(identity: Identity, queues: Sequence[str], capacity: int, now: d
         host=identity.host,
         pid=identity.pid,
         name=identity.name,
-        version=celsched.__version__,
+        version=__version__,
         queues=list(queues),
         capacity=capacity,
         busy=0,
