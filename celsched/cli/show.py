@@ -1,0 +1,65 @@
+"""Owns `celsched show task|schedule|execution`. It never puts together what the operations do not say."""
+
+from typing import Annotated
+
+import typer
+
+from celsched.cli.completion import live
+from celsched.cli.context import CliContext
+from celsched.cli.lazy import new_typer
+from celsched.cli.lists import for_eyes
+from celsched.cli.output import Column, Kind, OutputOption, Sheet
+from celsched.cli.scope import scope_of
+from celsched.cli.show_definition import schedule_fields, task_fields
+from celsched.cli.show_execution import attempts_table, execution_fields, for_programs, log_lines
+from celsched.operations import detail
+from celsched.redact import Redactor
+
+app = new_typer(no_args_is_help=True, help="Show one thing, with every value in force and where it came from.")
+
+
+@app.command()
+def task(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="The task.", autocompletion=live("task"))],
+    output: OutputOption = None,
+) -> None:
+    """Show a task: its definition, each option in force with its origin, its schedules."""
+    cli = CliContext.of(ctx)
+    found = detail.task_detail(scope_of(cli), name)
+    fields, origins = task_fields(found, eyes=for_eyes(cli, output))
+    cli.write_sheet(Sheet(fields, remarks=origins), output)
+
+
+@app.command()
+def schedule(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="The schedule.", autocompletion=live("schedule"))],
+    output: OutputOption = None,
+) -> None:
+    """Show a schedule: rule, state, streaks, next fire times, each option in force with its origin."""
+    cli = CliContext.of(ctx)
+    found = detail.schedule_detail(scope_of(cli), name)
+    fields, origins = schedule_fields(found, eyes=for_eyes(cli, output))
+    cli.write_sheet(Sheet(fields, remarks=origins), output)
+
+
+@app.command()
+def execution(
+    ctx: typer.Context,
+    number: Annotated[int, typer.Argument(metavar="ID", help="Its id.", autocompletion=live("execution"))],
+    output: OutputOption = None,
+) -> None:
+    """Show an execution: its fate, attempts, parameters, result, the end of its log."""
+    cli = CliContext.of(ctx)
+    found = detail.execution_detail(scope_of(cli), number, Redactor(cli.settings.redact))
+    if not for_eyes(cli, output):
+        fields = [(Column(key, kind=Kind.TEXT), value) for key, value in for_programs(found).items()]
+        cli.write_sheet(Sheet(fields, "id"), output)
+        return
+    cli.write_sheet(Sheet(execution_fields(found), "id"), output)
+    if found.attempts:
+        cli.print()
+        cli.write(attempts_table(found), output)
+    for line in log_lines(found):
+        cli.print(line)
