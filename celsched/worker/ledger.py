@@ -160,7 +160,8 @@ class Ledger:
                     logs.append(tx, lines)
                 return ended
 
-            tell(seen.execution_id, seen.attempt, self._store.write(work, patience=0), ending, None)
+            ended = self._store.write(work, patience=0)
+            tell(seen.execution_id, seen.attempt, ended, ending, None)
         else:
             logger.warning("execution %d.%d was stopped: it is not ours any more", seen.execution_id, seen.attempt)
         verdict.files.remove()

@@ -27,7 +27,6 @@ from celsched.worker.side import WorkerSide
 
 logger = logging.getLogger("celsched.worker")
 
-_SHARED_TASKS = "celsched.tasks"
 _PATIENCE = 10.0
 """Seconds that Celery gets to end once nothing runs any more; then this process ends without it."""
 _PATIENCE_AFTER_KILLS = 1.0
@@ -94,7 +93,7 @@ def _app(settings: Settings) -> BrokerApp:
         result_backend=None if settings.result_backend is None else settings.result_backend.reveal(),
         timing=Timing(drain=settings.drain.total_seconds()),
     )
-    app.conf.update(imports=(_SHARED_TASKS,), worker_lost_wait=_LOST_WAIT)
+    app.conf.update(worker_lost_wait=_LOST_WAIT)
     return app
 
 

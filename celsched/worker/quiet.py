@@ -9,19 +9,24 @@ from typing import Any
 
 from celery import signals
 
+from celsched.context import frame
+
 _FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
 _OURS = "celsched"
 
 
 class _Outcomes(logging.Filter):
-    """Lets through our own lines, and warnings of others; not Celery's tracebacks for children that we ended."""
+    """Lets through our own lines, and warnings of others.
+
+    Not what a body logs (that is in the store, redacted), nor Celery's tracebacks about dead children (told by us).
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name.startswith(_OURS):
             return True
-        if record.levelno < logging.WARNING:
+        if record.levelno < logging.WARNING or frame.get() is not None:
             return False
-        return not (record.exc_info and type(record.exc_info[1]).__name__ in {"WorkerLostError", "Terminated"})
+        return not (record.name == "celery.worker.request" and "WorkerLostError" in record.getMessage())
 
 
 def log_quietly(level: int = logging.INFO) -> None:

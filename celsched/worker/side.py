@@ -38,6 +38,7 @@ from celsched.worker.slots import MOST_SLOTS, Slots
 
 logger = logging.getLogger("celsched.worker")
 
+_SHARED_TASKS = "celsched.tasks"
 _SILENCE = 0.75
 """Part of a lease without the store after which bodies of which a second copy could start are killed."""
 
@@ -113,6 +114,8 @@ class WorkerSide:
         prepare_imports(tuple(map(str, self.settings.python_path)), self.settings.preload)
         if "prefork" not in str(sender.pool_cls):
             logger.warning("the pool of this worker is not prefork: celsched cannot end its tasks by limit or cancel")
+        # By name, because it is on a floor above; an app that only called `install` need not import it itself.
+        self.app.loader.import_task_module(_SHARED_TASKS)
         self._begin(store, desk_store, sender)
 
     def _open(self) -> Store:

@@ -161,6 +161,27 @@ def test_sigterm_lets_a_body_end_within_the_drain_time(make: Make) -> None:
     assert "has stopped" in project.log
 
 
+def test_a_replaced_child_gets_the_drain_time_too(make: Make) -> None:
+    project = make()
+    first = project.add("exits_hard")
+    project.wait_for(first, State.LOST)
+    execution_id = project.add("waits", {"seconds": 2})
+    project.wait_for_note("waits")
+    project.workers[0].send_signal(signal.SIGTERM)
+    assert project.workers[0].wait(10) == 0
+    assert project.state(execution_id) is State.SUCCEEDED
+
+
+def test_heartbeats_and_the_hard_limit_do_not_need_the_bodys_interpreter(make: Make) -> None:
+    project = make()
+    execution_id = project.add("holds_the_interpreter", time_limit=3 * SECOND)
+    project.wait_for_note("holds")
+    seen = execution_of(project.store, execution_id).heartbeat
+    wait_until(lambda: execution_of(project.store, execution_id).heartbeat > seen + 1, message="it beats")
+    assert project.state(execution_id) is State.RUNNING
+    project.wait_for(execution_id, State.TIMED_OUT)
+
+
 def test_an_idle_worker_stops_at_once(make: Make) -> None:
     project = make(2)
     works_again(project)

@@ -66,6 +66,12 @@ def spins(name: str = "spins") -> None:
         pass
 
 
+def holds_the_interpreter() -> None:
+    note("holds")
+    sys.set_int_max_str_digits(0)
+    str(10**4_000_000)  # tens of seconds inside one C call that never lets go
+
+
 def catches_soft() -> str | None:
     note("catches")
     try:
@@ -120,7 +126,7 @@ def bound(self: Any, value: str) -> dict[str, object]:
 def retries_itself(self: Any) -> int:
     if self.request.retries == 0:
         raise self.retry(countdown=3600)
-    return self.request.retries
+    return int(self.request.retries)
 
 
 @shared_task  # type: ignore[untyped-decorator]

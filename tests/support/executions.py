@@ -23,8 +23,10 @@ NO_DELAY = RetryPolicy(delay=timedelta(0), factor=1.0, max_delay=timedelta(milli
 def add_task(store: Store, task_path: str, **options: Any) -> str:
     """Define a task with options as layers hold them; return its name."""
     schema = options.pop("params_schema", None)
-    name = options.pop("name", f"task {uuid4().hex[:8]}")
-    definition = TaskDefinition(name=name, task_path=task_path, params_schema=schema, options=options)
+    name, defaults = options.pop("name", f"task {uuid4().hex[:8]}"), options.pop("default_params", {})
+    definition = TaskDefinition(
+        name=name, task_path=task_path, default_params=defaults, params_schema=schema, options=options
+    )
     store.write(lambda tx: definitions.insert_task(tx, definition, store.clock.now(), checked=False))
     return str(name)
 
