@@ -11,7 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from celsched.cli import format as human
-from celsched.cli.output import Column, Face, Kind, Sheet, Table, to_text
+from celsched.cli.table import Column, Face, Kind, Sheet, Table, to_text
 
 _GAP = 2
 _RIGHT = {Kind.NUMBER, Kind.PERCENT, Kind.SIZE, Kind.DURATION}
