@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from celsched.cli.context import CliContext
+from celsched.cli.format import one_line, printable
 from celsched.cli.output import OutputMode
 from celsched.errors import InvalidRule
 from celsched.timing.duration import parse_duration
@@ -55,3 +56,16 @@ def instant_option(text: str | None, flag: str, zone: str, now: datetime) -> dat
             return now - parse_duration(text)
         except (InvalidRule, OverflowError):
             raise InvalidRule(f"{flag}: {error.message}", field=error.field, hint=error.hint) from None
+
+
+def paragraph(cli: CliContext, text: str) -> None:
+    """Write a sentence of a result; on a terminal wrapped between words."""
+    if not cli.terminal:
+        cli.print(one_line(text))
+        return
+    # Rich is loaded only where a terminal looks at it.
+    from rich.text import Text
+
+    from celsched.cli.render_terminal import console
+
+    console(cli.stdout).print(Text(printable(text)))

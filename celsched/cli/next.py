@@ -1,5 +1,6 @@
 """Owns `celsched next`: the fire times to come. It never plans; the operation asks the planner."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from celsched.cli.scope import scope_of
 from celsched.operations import coming
 from celsched.operations.wording import moment, span
 
+_MOST = 20
 _FULL = tuple(Column(key) for key in ("schedule", "task", "fire_time", "starts_at", "zone", "local_time", "note"))
 _EYES = (
     Column("schedule", least=16),
@@ -40,10 +42,19 @@ def next_(
     found = coming.coming(scope, schedule, limit=number, since=start)
     rows = [_row(one) for one in found.rows]
     cli.write(Table(_EYES if for_eyes(cli, output) else _FULL, rows, "schedule", "no fire time is to come"), output)
-    for remark in found.remarks[:20]:
+    _say(cli, found.remarks)
+
+
+def _say(cli: CliContext, remarks: Sequence[coming.Remark]) -> None:
+    """Say why schedules are not in the list, and once where no daemon seems to run."""
+    undecided = [remark for remark in remarks if remark.undecided]
+    others = [remark for remark in remarks if not remark.undecided]
+    if len(undecided) > 1:
+        cli.say(f"{len(undecided)} schedules have due fire times that no daemon decides: is one running?")
+    for remark in (others if len(undecided) > 1 else [*others, *undecided])[:_MOST]:
         cli.say(f"{remark.schedule}: {remark.text}")
-    if len(found.remarks) > 20:
-        cli.say(f"and {len(found.remarks) - 20} more; `celsched schedules` shows how each stands")
+    if len(others) > _MOST:
+        cli.say(f"and {len(others) - _MOST} more; `celsched schedules` shows how each stands")
 
 
 def _row(one: coming.Coming) -> dict[str, object]:

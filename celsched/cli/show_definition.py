@@ -6,7 +6,7 @@ from typing import Any
 
 from celsched.cli.lists import state_style
 from celsched.cli.output import Column, Kind
-from celsched.domain.definition import Effective
+from celsched.domain.definition import Effective, ScheduleType
 from celsched.domain.options import OPTIONS, Option, encode_layer
 from celsched.domain.policy import RetryPolicy
 from celsched.operations.detail import ScheduleDetail, TaskDetail
@@ -42,7 +42,7 @@ def task_fields(found: TaskDetail, *, eyes: bool) -> tuple[Fields, Origins]:
 def schedule_fields(found: ScheduleDetail, *, eyes: bool) -> tuple[Fields, Origins]:
     """Return the fields of a schedule and where each option came from."""
     stands, schedule, state = found.standing, found.standing.schedule, found.standing.schedule.state
-    newest = found.newest
+    newest, interval = found.newest, schedule.definition.rule.type is ScheduleType.INTERVAL
     fields: Fields = [
         (Column("name"), schedule.name),
         (Column("task"), schedule.task.name),
@@ -61,8 +61,8 @@ def schedule_fields(found: ScheduleDetail, *, eyes: bool) -> tuple[Fields, Origi
         (Column("last_failure_at", kind=Kind.WALL), state.last_failure_at),
         (Column("success_streak"), state.success_streak),
         (Column("failure_streak"), state.failure_streak),
-        (Column("active"), found.active),
-        (Column("waiting"), found.waiting),
+        (Column("active", "executions active"), found.active),
+        (Column("waiting", "executions waiting"), found.waiting),
         (Column("runs"), state.runs),
         (Column("paused_at", kind=Kind.WALL), state.paused_at),
         (Column("paused_until", kind=Kind.WALL), state.paused_until),
@@ -70,7 +70,7 @@ def schedule_fields(found: ScheduleDetail, *, eyes: bool) -> tuple[Fields, Origi
         (Column("pause_reason"), state.pause_reason),
         (Column("error"), state.error),
         (Column("params"), found.params),
-        (Column("base", "first of the interval", Kind.WALL), state.base),
+        (Column("base", "first of the interval", Kind.WALL), state.base if interval or not eyes else None),
         (Column("cursor", "decided up to", Kind.WALL), state.cursor),
         (Column("purged_until", kind=Kind.WALL), state.purged_until),
         (Column("set"), schedule.definition.owner),
@@ -85,6 +85,7 @@ def _with_options(fields: Fields, policies: Effective, options: list[Option], *,
     if eyes:
         # What says nothing is left out for eyes; programs get every key.
         fields = [(column, value) for column, value in fields if value not in (None, [], {})]
+        fields.append((Column("options", "options in force"), "(from where)"))
     for option in options:
         value = getattr(policies, option.key)
         kind = _RENAMED.get(option.key, Kind.TEXT)

@@ -6,7 +6,7 @@ import typer
 
 from celsched.cli.completion import live
 from celsched.cli.context import CliContext
-from celsched.cli.lists import for_eyes
+from celsched.cli.lists import for_eyes, paragraph
 from celsched.cli.output import Column, OutputMode, OutputOption, Sheet
 from celsched.cli.scope import scope_of
 from celsched.operations import why as operation
@@ -26,9 +26,11 @@ def why(
     answer = operation.why(scope_of(cli), schedule, at, heartbeat=cli.settings.heartbeat)
     if output in (None, OutputMode.TABLE):
         for line in (answer.sentence, *answer.details):
-            cli.print(line)
+            paragraph(cli, line)
+        said = " ".join([answer.sentence, *answer.details])
         for words in answer.commands if for_eyes(cli, output) else ():
-            cli.say(f"  {words}")
+            if f"`{words}`" not in said:
+                cli.say(f"  {words}")
         return
     cli.write_sheet(Sheet([(Column(key), value) for key, value in _fields(answer).items()], "verdict"), output)
 

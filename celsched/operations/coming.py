@@ -32,11 +32,12 @@ class Coming:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Why a schedule is not as one might expect."""
+    """Why a schedule is not as one might expect. `undecided`: fire times of it are due, and no daemon decides them."""
 
     schedule: str
     status: Status
     text: str
+    undecided: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,5 +89,5 @@ def _remarks(one: Standing, now: datetime) -> Iterator[Remark]:
     elif one.next_fire_time is not None and one.next_fire_time <= now - _LATE and one.subject is not None:
         count = one.subject.rule.count(one.next_fire_time - timedelta(microseconds=1), now)
         since = moment(one.next_fire_time, one.policies.timezone)
-        text = f"{times(count)} since {since} wait{'s' if count == 1 else ''} for a daemon to decide: is one running?"
-        yield Remark(one.schedule.name, one.status, text)
+        text = f"{times(count)} since {since} due and not decided; no daemon? (`celsched instances`)"
+        yield Remark(one.schedule.name, one.status, text, undecided=True)

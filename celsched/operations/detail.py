@@ -7,13 +7,15 @@ that was added to the settings.
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from celsched.domain.definition import Effective, merged_params
-from celsched.domain.execution import Attempt, Execution, LogLine
+from celsched.domain.execution import Attempt, Execution, LogLine, State
 from celsched.operations.coming import Coming, next_starts
-from celsched.operations.fate import Facts, fate
+from celsched.operations.evidence import facts_of, skip_facts_of
+from celsched.operations.fate import fate
 from celsched.operations.scope import Scope, not_found, require_schedule, require_task
+from celsched.operations.skips import skip_reason
 from celsched.operations.standing import Standing, standing
 from celsched.redact import Redactor
 from celsched.store import definitions, executions, logs, overview
@@ -118,17 +120,9 @@ def execution_detail(scope: Scope, execution_id: int, redactor: Redactor) -> Exe
             raise error
         attempts = executions.attempts_of(tx, execution_id)
         worker = overview.instance_of(tx, found.worker)
-        facts = Facts(
-            now=now,
-            zone=scope.zone,
-            attempts=tuple(one for one in attempts if one.finished_at),
-            blocker=overview.active_beside(tx, found) if found.waits else None,
-            cancelled_by=overview.last_deed(tx, "cancel", "execution", str(found.id), now),
-            last_heard=worker.beat_at if worker else None,
-        )
         return ExecutionDetail(
             _masked(found, redactor),
-            fate(found, facts),
+            _fate(scope, tx, found, now),
             attempts,
             logs.tail(tx, execution_id, TAIL),
             executions.repeats_of(tx, execution_id),
@@ -137,6 +131,18 @@ def execution_detail(scope: Scope, execution_id: int, redactor: Redactor) -> Exe
         )
 
     return scope.store.read(work)
+
+
+def _fate(scope: Scope, tx: Tx, found: Execution, now: datetime) -> str:
+    """Return what became of it; of a skipped row also why, in the terms of its schedule's policies."""
+    said = fate(found, facts_of(tx, found, now, scope.zone))
+    if found.state is not State.SKIPPED or found.schedule is None or found.fire_time is None:
+        return said
+    owner = next((o for o in overview.schedules_named(tx, found.schedule) if o.schedule.id == found.schedule_id), None)
+    if owner is None:
+        return said
+    policies = scope.policies(owner.schedule.task, owner.schedule)
+    return f"{said}: {skip_reason(found, found.fire_time, skip_facts_of(tx, found, found.fire_time, policies))}"
 
 
 def _masked(execution: Execution, redactor: Redactor) -> Execution:

@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from celsched.domain.plan import TICK
-from celsched.operations.browse import Life, life_of
+from celsched.operations.evidence import hands_for
 from celsched.operations.scope import Scope, not_found
 from celsched.operations.standing import Status, standing
 from celsched.operations.why_row import Answer, Case, answer_row, later_request, no_daemon
 from celsched.operations.wording import command, sentence, span
-from celsched.store import definitions, executions, instances, overview
+from celsched.store import definitions, executions, overview
 from celsched.store.overview import Namesake
 from celsched.store.store import Tx
 from celsched.timing.instant import format_instant, parse_instant
@@ -174,8 +174,7 @@ def _undecided(case: Case, at: datetime) -> Answer:
         return _said(case, at, "paused", f"no execution: the schedule is {one.remark}", resume)
     if one.status in (Status.DISABLED, Status.BROKEN):
         return _said(case, at, one.status, f"no execution: {one.remark}", command("show", "schedule", case.name))
-    daemons = instances.running(case.tx, "daemon")
-    if any(life_of(daemon, case.now, case.heartbeat) is Life.ALIVE for daemon in daemons):
+    if hands_for(case.tx, None, case.now, case.heartbeat).daemon:
         return _said(case, at, "undecided", f"due for {span(case.now - at)}; the daemon is about to decide it")
     text = f"due for {span(case.now - at)}, and not decided yet. {no_daemon(case)}"
     return _said(case, at, "undecided", text, command("run"))

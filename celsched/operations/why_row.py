@@ -6,13 +6,12 @@ from datetime import datetime, timedelta
 
 from celsched.domain.definition import Effective
 from celsched.domain.execution import TERMINAL, Cause, Execution, Reason, State
-from celsched.operations.browse import Life, life_of
-from celsched.operations.fate import Facts, fate
-from celsched.operations.skips import SkipFacts, skip_reason
+from celsched.operations.evidence import facts_of, hands_for, skip_facts_of
+from celsched.operations.fate import fate
+from celsched.operations.skips import skip_reason
 from celsched.operations.standing import Standing
 from celsched.operations.wording import command, moment, sentence, times
-from celsched.store import executions, instances, overview
-from celsched.store.overview import Deed
+from celsched.store import executions, overview
 from celsched.store.store import Tx
 from celsched.timing.instant import format_instant
 
@@ -60,7 +59,7 @@ class Answer:
 
 def answer_row(case: Case, row: Execution, at: datetime) -> Answer:
     """Return the answer for the fire time `at`, which `row` stands for."""
-    said = _skipped(case, row, at) if row.state is State.SKIPPED else f"{_named(row)} {fate(row, facts_of(case, row))}"
+    said = _skipped(case, row, at) if row.state is State.SKIPPED else f"{_named(row)} {_fate(case, row)}"
     repeats = tuple(executions.repeats_of(case.tx, row.id))
     return Answer(
         case.name,
@@ -74,18 +73,8 @@ def answer_row(case: Case, row: Execution, at: datetime) -> Answer:
     )
 
 
-def facts_of(case: Case, row: Execution) -> Facts:
-    """Look up what the sentence about an execution needs."""
-    deed = overview.last_deed(case.tx, "cancel", "execution", str(row.id), case.now)
-    worker = overview.instance_of(case.tx, row.worker) if row.state is State.LOST else None
-    return Facts(
-        now=case.now,
-        zone=case.policies.timezone,
-        attempts=tuple(one for one in executions.attempts_of(case.tx, row.id) if one.finished_at),
-        blocker=overview.active_beside(case.tx, row) if row.waits else None,
-        cancelled_by=deed,
-        last_heard=worker.beat_at if worker else None,
-    )
+def _fate(case: Case, row: Execution) -> str:
+    return fate(row, facts_of(case.tx, row, case.now, case.policies.timezone))
 
 
 def _named(row: Execution) -> str:
@@ -93,19 +82,7 @@ def _named(row: Execution) -> str:
 
 
 def _skipped(case: Case, row: Execution, at: datetime) -> str:
-    blocker = overview.blocker_of(case.tx, row) if row.reason == Reason.OVERLAP else None
-    stand_in = None
-    if row.reason == Reason.COALESCED and row.schedule_id is not None:
-        stand_in = overview.row_after(case.tx, row.schedule_id, row.until or at, with_skips=False)
-    pause = _pause(case, row, at) if row.reason == Reason.PAUSED else None
-    return f"skipped ({row.reason}): {skip_reason(row, at, SkipFacts(case.policies, blocker, stand_in, pause))}"
-
-
-def _pause(case: Case, row: Execution, at: datetime) -> Deed | None:
-    """Return who paused it, unless that pause had ended before this fire time."""
-    pause = overview.last_deed(case.tx, "pause", "schedule", case.name, row.created_at)
-    resume = overview.last_deed(case.tx, "resume", "schedule", case.name, at)
-    return None if pause is None or (resume is not None and resume.at > pause.at) else pause
+    return f"skipped ({row.reason}): {skip_reason(row, at, skip_facts_of(case.tx, row, at, case.policies))}"
 
 
 def _details(case: Case, row: Execution, repeats: tuple[int, ...]) -> Iterator[str]:
@@ -128,11 +105,11 @@ def _who_is_missing(case: Case, row: Execution) -> Iterator[str]:
     """Say where nobody is there to take the next step."""
     if row.dispatch_at > case.now:
         return
-    alive = [one for one in instances.running(case.tx) if life_of(one, case.now, case.heartbeat) is Life.ALIVE]
-    if row.state is not State.QUEUED and not any(one.kind == "daemon" for one in alive):
-        yield no_daemon(case)
     queue = row.recipe.queue_name if row.recipe else None
-    if not any(one.kind == "worker" and (not one.queues or queue in one.queues) for one in alive):
+    hands = hands_for(case.tx, queue, case.now, case.heartbeat)
+    if row.state is not State.QUEUED and not hands.daemon:
+        yield no_daemon(case)
+    if not hands.worker:
         yield f"No worker that takes the queue {queue!r} is alive: start one with `{command('worker')}`."
 
 
@@ -162,4 +139,4 @@ def later_request(case: Case, row: Execution | None) -> str | None:
     if newest is None or newest.cause is Cause.SCHEDULE or (row is not None and newest.id <= row.id):
         return None
     who = f" by {newest.requested_by.user}" if newest.requested_by else ""
-    return f"Since then: {_named(newest)} ({newest.cause}{who}) {fate(newest, facts_of(case, newest))}."
+    return f"Since then: {_named(newest)} ({newest.cause}{who}) {_fate(case, newest)}."
