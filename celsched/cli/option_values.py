@@ -116,7 +116,8 @@ def without(unset: Sequence[str] | None, options: dict[str, Any], params: dict[s
         if kind == "param" and name in params:
             del params[name]
         elif kind == "label" and name in options.get("labels", {}):
-            options["labels"] = {label: text for label, text in options["labels"].items() if label != name}
+            rest = {label: text for label, text in options.pop("labels").items() if label != name}
+            options.update({"labels": rest} if rest else {})
         elif key in options:
             del options[key]
         else:

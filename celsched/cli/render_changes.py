@@ -22,6 +22,7 @@ _COLUMNS = (
     Column("name"),
     Column("fields"),
     Column("owner_conflict"),
+    Column("drifted"),
     Column("consequences"),
 )
 
@@ -67,7 +68,7 @@ def _lines(preview: Preview) -> Iterator[tuple[str, str]]:
     """Yield each line with its sign, `!` for what stands in the way and a space for what only explains."""
     for change in preview.changes.made:
         sign = _SIGNS[change.action]
-        yield sign, f"{sign} {change.kind} {one_line(change.name)}{_remark(change)}"
+        yield sign, f"{sign} {change.kind} {one_line(change.name)}{_remark(change, preview)}"
         for field in change.fields:
             yield from _field(field)
         if change.owner_conflict:
@@ -78,9 +79,11 @@ def _lines(preview: Preview) -> Iterator[tuple[str, str]]:
             yield from ((" ", f"    {line}") for line in preview.consequences.get(change.name, ()))
 
 
-def _remark(change: Change) -> str:
+def _remark(change: Change, preview: Preview) -> str:
     if change.action is Action.CREATE and change.desired:
         return f"  ({_essence(change.desired)})"
+    if (change.kind, change.name) in preview.drifted:
+        return "  (changed outside of its manifest)"
     if change.action is Action.ADOPT and not change.owner_conflict and change.stored and change.desired:
         return f"  (from {owner_text(change.stored.owner)} to {owner_text(change.desired.owner)})"
     return ""
@@ -111,6 +114,7 @@ def _rows(preview: Preview) -> Iterator[dict[str, Any]]:
             "name": change.name,
             "fields": [{"key": field.key, "old": field.old, "new": field.new} for field in change.fields],
             "owner_conflict": change.owner_conflict,
+            "drifted": (change.kind, change.name) in preview.drifted,
             "consequences": preview.consequences.get(change.name, ()) if change.kind == "schedule" else (),
         }
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from celsched.domain.changes import Action, Change, ChangeSet, Definitions, diff
+from celsched.domain.changes import Action, Change, ChangeSet, Definitions, Kind, diff
 from celsched.domain.compose import subject_of
 from celsched.domain.definition import ScheduleDefinition, TaskDefinition, effective
 from celsched.domain.plan import Active, decide
@@ -15,7 +15,7 @@ from celsched.errors import Conflict
 from celsched.operations import ledger
 from celsched.operations.carry_out import carry_out
 from celsched.operations.scope import Scope
-from celsched.store import definitions
+from celsched.store import audit, definitions
 from celsched.store.definitions import StoredSchedule, StoredTask
 from celsched.store.store import Tx
 from celsched.store.transitions import active_of
@@ -30,6 +30,8 @@ class Wanted:
     prune: bool = False
     adopt: bool = False
     allow_prune: int | None = None
+    by_hand: bool = False
+    """One object is changed by a person, and no manifest asks for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Preview:
 
     changes: ChangeSet
     consequences: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    drifted: frozenset[tuple[Kind, str]] = frozenset()
+    """What would change because somebody changed it outside of its manifest."""
 
     @property
     def empty(self) -> bool:
@@ -68,7 +72,7 @@ def apply(scope: Scope, wanted: Wanted, seen: Preview, *, checked: Collection[st
             raise Conflict("the store was changed by somebody else just now", hint="look at the new diff, then apply")
         _refuse_conflicts(changes)
         _refuse_wide_prune(changes, wanted.allow_prune)
-        carry_out(scope, tx, changes, checked=checked, now=now)
+        carry_out(scope, tx, changes, checked=checked, now=now, by_hand=wanted.by_hand)
         return changes
 
     return seen.changes if seen.empty else scope.store.write(work)
@@ -128,7 +132,17 @@ def _preview(scope: Scope, tx: Tx, wanted: Wanted, now: datetime) -> Preview:
             lines[change.name] = tuple(
                 _consequences(scope, change, old, tasks, active.get(old.id, Active()) if old else Active(), now)
             )
-    return Preview(changes, lines)
+    return Preview(changes, lines, frozenset() if wanted.by_hand else _drifted(tx, changes))
+
+
+def _drifted(tx: Tx, changes: ChangeSet) -> frozenset[tuple[Kind, str]]:
+    """Return what a set owns, differs from its manifest, and was last changed by hand."""
+    found: set[tuple[Kind, str]] = set()
+    kinds: tuple[Kind, ...] = ("task", "schedule")
+    for kind in kinds:
+        names = [one.name for one in changes.of(Action.UPDATE) if one.kind == kind and one.stored and one.stored.owner]
+        found |= {(kind, name) for name in audit.edited_by_hand(tx, kind, names)}
+    return frozenset(found)
 
 
 def _consequences(

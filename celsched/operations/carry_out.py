@@ -25,8 +25,10 @@ class _Closed:
     state: ScheduleState
 
 
-def carry_out(scope: Scope, tx: Tx, changes: ChangeSet, *, checked: Collection[str], now: datetime) -> None:
-    """Write the changes; `checked` names the tasks whose path was imported.
+def carry_out(
+    scope: Scope, tx: Tx, changes: ChangeSet, *, checked: Collection[str], now: datetime, by_hand: bool = False
+) -> None:
+    """Write the changes; `checked` names the tasks whose path was imported; `by_hand`: no manifest asked for it.
 
     Raises:
         Conflict: a task that is to go still has schedules. NotFound: a schedule's task is not stored.
@@ -43,7 +45,8 @@ def carry_out(scope: Scope, tx: Tx, changes: ChangeSet, *, checked: Collection[s
             delete_task(tx, tasks[change.name], now)
     for change in changes.made:
         details = {field.key: [field.old, field.new] for field in change.fields}
-        audit.write(tx, scope.by, audit.Event(str(change.action), change.kind, change.name, details), now)
+        action = audit.EDIT if by_hand and change.action is Action.UPDATE else str(change.action)
+        audit.write(tx, scope.by, audit.Event(action, change.kind, change.name, details), now)
     ring(tx)
 
 

@@ -76,7 +76,7 @@ def _write(scope: Scope, rules: CodeRules, wanted: Definitions, stored: Definiti
         require_allowed(task.task_path, rules.task_modules)
     code = check_code(wanted, stored, rules)
     _refuse(Fault(fault.key, fault.message, fault.hint) for fault in code.faults)
-    asked = Wanted(wanted)
+    asked = Wanted(wanted, by_hand=True)
     seen = preview(scope, asked)
     apply(scope, asked, seen, checked=code.checked)
     warnings = tuple(fault.message for fault in faults if fault.warning)

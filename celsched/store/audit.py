@@ -1,11 +1,11 @@
 """Owns the insert-only record of who changed what. It never updates or deletes an event."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 from celsched.domain.execution import Requester
 from celsched.store.rows import audit_details
@@ -13,6 +13,9 @@ from celsched.store.tables import audit
 
 DAEMON = "celsched"
 """The user name under which a daemon's own decisions are audited."""
+EDIT = "edit"
+"""The action of a change of a definition that was made by hand, and not by applying a manifest."""
+_WRITES = ("create", "update", "adopt", EDIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +42,14 @@ def write(tx: Connection, by: Requester, event: Event, now: datetime) -> None:
             details=audit_details(event.details),
         )
     )
+
+
+def edited_by_hand(tx: Connection, kind: str, names: Collection[str]) -> set[str]:
+    """Return those of `names` whose definition was last changed by hand."""
+    query = (
+        select(audit.c.subject, audit.c.action)
+        .where(audit.c.kind == kind, audit.c.subject.in_(names), audit.c.action.in_(_WRITES))
+        .order_by(audit.c.id)
+    )
+    last = {row.subject: row.action for row in tx.execute(query)}
+    return {name for name, action in last.items() if action == EDIT}
