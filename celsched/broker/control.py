@@ -35,6 +35,15 @@ def ping(app: BrokerApp, timeout: float) -> tuple[str, ...]:
         return tuple(sorted((inspector and inspector.ping()) or ()))
 
 
+def backend_state(app: BrokerApp, task_id: str) -> str:
+    """Return the state that the result backend holds for a Celery task; PENDING there means "not known"."""
+    try:
+        state: str = app.AsyncResult(task_id).state
+    except Exception as error:  # every backend has its own family of errors
+        return f"not known: {type(error).__name__}"
+    return state
+
+
 @contextlib.contextmanager
 def _inspector(app: BrokerApp, timeout: float) -> Iterator[Any]:
     if not app.conf.worker_enable_remote_control:

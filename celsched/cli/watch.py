@@ -50,5 +50,7 @@ def watch(
 
 def _show(cli: CliContext, alerts: list[StoredAlert], output: OutputMode | None) -> int:
     keys = [column.key for column in _COLUMNS]
-    cli.write(Table(_COLUMNS, [{key: getattr(alert, key) for key in keys} for alert in alerts], "id", "nothing fires"), output)
+    cli.write(
+        Table(_COLUMNS, [{key: getattr(alert, key) for key in keys} for alert in alerts], "id", "nothing fires"), output
+    )
     return ExitCode.NO if alerts else ExitCode.DONE

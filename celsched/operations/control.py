@@ -133,8 +133,8 @@ class CancelResult:
     execution: Execution
 
 
-def cancel(scope: Scope, execution_id: int) -> CancelResult:
-    """Cancel an execution (T7): certain before its start, a request once it runs.
+def cancel(scope: Scope, execution_id: int, *, force: bool = False) -> CancelResult:
+    """Cancel an execution (T7): certain before its start, a request once it runs; `force`: killed without grace.
 
     Raises:
         NotFound: there is no such execution.
@@ -150,7 +150,7 @@ def cancel(scope: Scope, execution_id: int) -> CancelResult:
         if transitions.cancel_one(tx, execution_id, "cancelled_by_user", now):
             outcome = Cancelled.BEFORE_START
             transitions.release_waiting(tx, found.schedule_id, now)
-        elif transitions.ask_one_to_stop(tx, execution_id, "cancelled_by_user"):
+        elif transitions.ask_one_to_stop(tx, execution_id, "cancelled_by_user", force=force):
             outcome = Cancelled.ASKED
         if outcome is not Cancelled.ALREADY_OVER:
             audit.write(tx, scope.by, audit.Event("cancel", "execution", str(execution_id)), now)
@@ -161,5 +161,5 @@ def cancel(scope: Scope, execution_id: int) -> CancelResult:
     result = scope.store.write(work)
     if result.outcome is Cancelled.ALREADY_OVER and result.execution.state not in TERMINAL:
         # It moved between our two updates (retrying -> running): once more.
-        return cancel(scope, execution_id)
+        return cancel(scope, execution_id, force=force)
     return result

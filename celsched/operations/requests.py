@@ -241,8 +241,10 @@ def _chosen(tx: Tx, schedule: StoredSchedule, policies: Effective, wish: Backfil
     subject = subject_of(schedule.definition, policies, schedule.state.base)
     after = max(wish.since, subject.start_at) if subject.start_at else wish.since
     until = min(wish.until - TICK, subject.end_at) if subject.end_at else wish.until - TICK
-    done = set() if wish.every else executions.done_fire_times(
-        tx, schedule.id, wish.since, wish.until, besides=f"{wish.request_id}:"
+    done = (
+        set()
+        if wish.every
+        else executions.done_fire_times(tx, schedule.id, wish.since, wish.until, besides=f"{wish.request_id}:")
     )
     found = list(upcoming(subject.rule, after - TICK, wish.limit + len(done) + 1, until))
     chosen = [at for at in found if at not in done]

@@ -166,6 +166,7 @@ class Held:
     token: str
     pid: int
     cancel_requested: bool
+    cancel_force: bool
 
 
 _HELD = (
@@ -174,6 +175,7 @@ _HELD = (
     executions.c.claim_token,
     executions.c.pid,
     executions.c.cancel_requested,
+    executions.c.cancel_force,
 )
 
 

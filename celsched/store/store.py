@@ -174,6 +174,22 @@ def _make_current(store: Store, *, upgrade: bool) -> None:
     migrate.upgrade(store.engine)
 
 
+def stored_version(database_url: str) -> str | None:
+    """Return the schema version that the database has, None where it holds no celsched tables; nothing is made.
+
+    Raises:
+        SettingsError: the URL is unusable. StoreUnreachable: it cannot be opened.
+    """
+    url = parse_url(database_url)
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
+        return None
+    store = Store(*make_engine(url))
+    try:
+        return store.read(migrate.current_version)
+    finally:
+        store.close()
+
+
 def _offset_reader(path: Path | None) -> Callable[[], float] | None:
     """Return how the test hook reads its offset in seconds: from a file, at each look; a missing file is no offset."""
     if path is None:

@@ -142,6 +142,7 @@ executions = Table(
     Column("pid", Integer),
     Column("heartbeat", Integer, nullable=False, server_default=text("0")),
     Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
+    Column("cancel_force", Boolean, nullable=False, server_default=text("false")),
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("losses", Integer, nullable=False, server_default=text("0")),
     Column("task_path", Text),

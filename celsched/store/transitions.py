@@ -130,11 +130,11 @@ def _cancel(tx: Connection, reason: str, now: datetime, *where: ColumnElement[bo
     return list(done.scalars())
 
 
-def _ask_to_stop(tx: Connection, reason: str, *where: ColumnElement[bool]) -> list[int]:
+def _ask_to_stop(tx: Connection, reason: str, *where: ColumnElement[bool], force: bool = False) -> list[int]:
     done = tx.execute(
         update(executions)
         .where(executions.c.state == State.RUNNING, *where)
-        .values(cancel_requested=True, reason=reason)
+        .values(cancel_requested=True, cancel_force=force, reason=reason)
         .returning(executions.c.id)
     )
     return list(done.scalars())
@@ -145,9 +145,9 @@ def cancel_one(tx: Connection, execution_id: int, reason: str, now: datetime) ->
     return bool(_cancel(tx, reason, now, executions.c.id == execution_id))
 
 
-def ask_one_to_stop(tx: Connection, execution_id: int, reason: str) -> bool:
-    """Set the cancel flag of a running execution; its worker sees it within a second or so."""
-    return bool(_ask_to_stop(tx, reason, executions.c.id == execution_id))
+def ask_one_to_stop(tx: Connection, execution_id: int, reason: str, *, force: bool = False) -> bool:
+    """Set the cancel flag of a running execution; its worker sees it within a second or so. `force`: without grace."""
+    return bool(_ask_to_stop(tx, reason, executions.c.id == execution_id, force=force))
 
 
 def cancel_of_schedule(tx: Connection, schedule_id: int, reason: str, now: datetime) -> list[int]:

@@ -37,6 +37,14 @@ class Verdict:
     files: OutputFiles
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A wish to end a body."""
+
+    ending: Ending | None
+    force: bool
+
+
 @dataclass(slots=True)
 class _Stop:
     ending: Ending | None
@@ -55,7 +63,7 @@ class Guard:
         self._timing = timing
         self._monotonic = monotonic
         self._main = os.getpid()
-        self._asked: queue.SimpleQueue[tuple[str, Ending | None]] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[tuple[str, _Asked]] = queue.SimpleQueue()
         self._stops: dict[str, _Stop] = {}
         self._soft: set[str] = set()
         self.verdicts: queue.SimpleQueue[Verdict] = queue.SimpleQueue()
@@ -67,18 +75,21 @@ class Guard:
         self.hurried = False
         """Whether stops have no grace any more."""
 
-    def stop(self, token: str, ending: Ending | None) -> None:
-        """Ask for the end of a claim's body: SIGTERM, grace, SIGKILL, then `ending`. Any thread may call."""
-        self._asked.put((token, ending))
+    def stop(self, token: str, ending: Ending | None, *, force: bool = False) -> None:
+        """Ask for the end of a claim's body: SIGTERM, grace, SIGKILL, then `ending`. Any thread may call.
+
+        With `force` it is killed at once, also where it was asked politely before.
+        """
+        self._asked.put((token, _Asked(ending, force)))
 
     def look(self) -> None:
         """Look once at every slot, and do what is due."""
         now = self._monotonic()
         self._announce(now)
-        asked: dict[str, Ending | None] = {}
+        asked: dict[str, _Asked] = {}
         while not self._asked.empty():
-            token, ending = self._asked.get()
-            asked[token] = ending
+            token, one = self._asked.get()
+            asked[token] = one
         living: set[str] = set()
         for index in self._slots.busy():
             with self._slots.lock(index):
@@ -89,7 +100,7 @@ class Guard:
             if not self._lives(seen.pid):
                 self._bury(index, seen)
             elif seen.state is SlotState.TAKEN:
-                self._press(seen, now)
+                self._press(seen, now, force=seen.token in asked and asked[seen.token].force)
             elif seen.state is SlotState.BODY:
                 self._judge(index, seen, asked, now)
         self._soft &= living
@@ -111,10 +122,10 @@ class Guard:
         found = processes.look(pid)
         return found is not None and found.lives and found.ppid == self._main
 
-    def _judge(self, index: int, seen: Occupant, asked: dict[str, Ending | None], now: float) -> None:
+    def _judge(self, index: int, seen: Occupant, asked: dict[str, _Asked], now: float) -> None:
         ran = now - seen.started
         if seen.token in asked:
-            self._take(index, seen, asked[seen.token], polite=True)
+            self._take(index, seen, asked[seen.token].ending, polite=not asked[seen.token].force)
         elif seen.hard and ran >= seen.hard:
             said = f"killed: the time limit of {seen.hard:g} s was reached"
             ending = Ending(State.TIMED_OUT, error_type="TimeLimitExceeded", error=said, reason="time_limit")
@@ -147,9 +158,9 @@ class Guard:
             else:
                 self._kill(seen)
 
-    def _press(self, seen: Occupant, now: float) -> None:
+    def _press(self, seen: Occupant, now: float, *, force: bool) -> None:
         stop = self._stops.get(seen.token)
-        if stop is None or now >= stop.kill_at or self.hurried:
+        if stop is None or now >= stop.kill_at or self.hurried or force:
             self._kill(seen)
 
     def _kill(self, seen: Occupant) -> None:

@@ -170,7 +170,8 @@ class Ledger:
         for one in held:
             if one.cancel_requested:
                 said = "stopped: somebody asked to cancel it"
-                self._guard.stop(one.token, Ending(State.CANCELLED, error=said, retryable=False))
+                ending = Ending(State.CANCELLED, error=said, retryable=False)
+                self._guard.stop(one.token, ending, force=one.cancel_force)
 
     def _end_strays(self, held: list[Held]) -> None:
         """End claims that no slot knows: our beat would keep them running for ever.

@@ -1,0 +1,167 @@
+"""Owns which keys and columns the reports have; for machines they are a contract. It never queries."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from celsched.cli import format as human
+from celsched.cli.output import Column, Kind
+from celsched.domain.report import DayCount, Outcomes, Percentiles
+from celsched.operations.stats import Overview, Performance, Subject
+
+_BARS = 31
+"""A sparkline on a terminal shows so many days at most, the newest."""
+
+
+def _rate_style(value: object) -> str | None:
+    if not isinstance(value, float):
+        return None
+    return "green" if value >= 0.99 else "yellow" if value >= 0.9 else "red"
+
+
+def _bad_style(value: object) -> str | None:
+    return "red" if value else "dim"
+
+
+_RATE = Column("success_rate", "success", Kind.PERCENT, style=_rate_style)
+_FAILURES = Column("failures", kind=Kind.NUMBER, style=_bad_style)
+
+FAILING = (
+    Column("name"),
+    Column("runs", kind=Kind.NUMBER),
+    _FAILURES,
+    _RATE,
+    Column("timed_out", kind=Kind.NUMBER, rank=2),
+    Column("lost", kind=Kind.NUMBER, rank=2),
+)
+SLOW = (
+    Column("name"),
+    Column("runs", kind=Kind.NUMBER),
+    Column("mean", kind=Kind.DURATION),
+    Column("max", kind=Kind.DURATION),
+)
+COMING = (Column("name", "schedule"), Column("task", rank=1), Column("at", kind=Kind.TIME))
+
+EYES = (
+    Column("name"),
+    Column("runs", kind=Kind.NUMBER),
+    _RATE,
+    Column("duration_p50", "p50", Kind.DURATION),
+    Column("duration_p95", "p95", Kind.DURATION),
+    Column("duration_p99", "p99", Kind.DURATION, rank=2),
+    Column("duration_max", "max", Kind.DURATION, rank=3),
+    Column("wait_p95", "wait p95", Kind.DURATION, rank=5),
+    Column("lateness_p95", "late p95", Kind.DURATION, rank=4),
+    Column("attempts_per_run", "tries", Kind.NUMBER, rank=6),
+    Column("cpu_seconds", "cpu s", Kind.NUMBER, rank=8),
+    Column("peak_memory_bytes", "memory", Kind.SIZE, rank=7),
+    Column("skipped", kind=Kind.NUMBER, rank=6),
+    Column("bars", "per day", Kind.WORD, rank=9),
+    Column("bad_bars", "failures", Kind.WORD, rank=10, style=_bad_style),
+)
+"""The columns of performance on a terminal; lengths without a word are durations."""
+
+_RANKS = ("p50", "p95", "p99", "max")
+_LENGTHS = ("duration", "wait", "lateness")
+
+
+def columns() -> list[Column]:
+    """Return the columns of performance for machines."""
+    keys = [*_subject(Subject("", "")), *_outcomes(Outcomes())]
+    keys += [f"{length}_{rank}" for length in _LENGTHS for rank in _RANKS]
+    return [Column(key) for key in (*keys, "attempts", "cpu_seconds", "peak_memory_bytes", "per_day")]
+
+
+def machine_row(one: Performance, *, eyes: bool = False) -> dict[str, Any]:
+    """Return a subject's row; for eyes with bars and rounded numbers."""
+    found = row(one.subject, one.outcomes) | asdict(one.usage)
+    for length in _LENGTHS:
+        values: Percentiles = getattr(one.lengths, length)
+        found |= {f"{length}_{rank}": getattr(values, rank) for rank in _RANKS}
+    if not eyes:
+        return found | {"per_day": _days(one.per_day)}
+    rounded = {key: None if found[key] is None else round(found[key], 2) for key in ("attempts_per_run", "cpu_seconds")}
+    return found | rounded | {
+        "name": found["name"] + (" (deleted)" if one.subject.deleted else "")
+        + (" (task)" if one.subject.kind == "task" else ""),
+        "bars": bars(one.per_day), "bad_bars": bad_bars(one.per_day),
+    }  # fmt: skip
+
+
+def row(subject: Subject, outcomes: Outcomes) -> dict[str, Any]:
+    """Return who it is and how its executions ended."""
+    return _subject(subject) | _outcomes(outcomes)
+
+
+def machine_fields(found: Overview) -> list[tuple[Column, Any]]:
+    """Return the fields of the overview for machines."""
+    window = found.window
+    values: dict[str, Any] = {"since": window.since, "until": window.until, "timezone": window.zone}
+    values |= _outcomes(found.outcomes) | {
+        "causes": {cause.value: count for cause, count in found.causes.items()},
+        "skipped_reasons": dict(found.skipped),
+        "per_day": _days(found.per_day),
+        "failing": [row(one.subject, one.outcomes) for one in found.failing],
+        "slowest": [
+            _subject(one.subject) | {"runs": one.runs, "mean": one.mean, "max": one.max} for one in found.slowest
+        ],
+        "live": asdict(found.live),
+        "next": [{"schedule": one.schedule, "task": one.task, "at": one.at} for one in found.coming],
+    }
+    return [(Column(key), value) for key, value in values.items()]
+
+
+def eyes_fields(found: Overview) -> list[tuple[Column, Any]]:
+    """Return the fields of the overview for a terminal."""
+    sums = found.outcomes
+    fields = [
+        (Column("since", kind=Kind.WALL), found.window.since),
+        (Column("until", kind=Kind.WALL), found.window.until),
+        (Column("runs", kind=Kind.NUMBER), sums.runs),
+        (_RATE, sums.success_rate),
+        (Column("ended"), _counts({key: getattr(sums, key) for key in _STATES})),
+        (Column("retries", kind=Kind.NUMBER), sums.retries),
+        (Column("cause"), _counts({cause.value: count for cause, count in found.causes.items()})),
+        (Column("skipped", "skipped fire times"), _counts(found.skipped)),
+        (Column("now"), _counts(asdict(found.live))),
+    ]
+    if len(found.per_day) > 1:
+        fields.append((Column("per_day", kind=Kind.WORD), f"{bars(found.per_day)}  {_span(found.per_day)}"))
+        fields.append((Column("failures", kind=Kind.WORD, style=_bad_style), bad_bars(found.per_day) or None))
+    return fields
+
+
+def bars(days: Iterable[DayCount]) -> str:
+    """Return runs per day."""
+    return human.sparkline([day.succeeded + day.failed for day in days][-_BARS:])
+
+
+def bad_bars(days: Iterable[DayCount]) -> str:
+    """Return failures per day, blank where there was none; nothing where there were none at all."""
+    return human.sparkline([day.failed or None for day in days][-_BARS:]).rstrip()
+
+
+_STATES = ("succeeded", "failed", "timed_out", "lost", "cancelled", "expired", "skipped")
+
+
+def _counts(counts: Mapping[str, int]) -> str | None:
+    said = [f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count]
+    return ", ".join(said) or None
+
+
+def _span(days: tuple[DayCount, ...]) -> str:
+    shown = days[-_BARS:]
+    return f"{shown[0].date:%m-%d} to {shown[-1].date:%m-%d}, at most {max(d.succeeded + d.failed for d in shown):,}"
+
+
+def _subject(subject: Subject) -> dict[str, Any]:
+    return {"kind": subject.kind, "name": subject.name, "deleted": subject.deleted}
+
+
+def _outcomes(sums: Outcomes) -> dict[str, Any]:
+    rates = {"success_rate": sums.success_rate, "attempts_per_run": sums.attempts_per_run}
+    return {"runs": sums.runs, "failures": sums.failures} | asdict(sums) | rates
+
+
+def _days(days: Iterable[DayCount]) -> list[dict[str, Any]]:
+    return [asdict(day) | {"date": day.date.isoformat()} for day in days]
