@@ -183,5 +183,10 @@ class Slots:
         """Begin a new body: no progress yet."""
         reset_progress(self._memory, self._at(index) + _PROGRESS_AT)
 
+    def close(self) -> None:
+        """Let go of the memory and the file."""
+        self._memory.close()
+        self._file.close()
+
     def _at(self, index: int) -> int:
         return _HEADER_SIZE + index * _SLOT_SIZE
