@@ -138,13 +138,15 @@ def _without_row(case: Case, at: datetime) -> Answer:
     if state.purged_until is not None and at <= state.purged_until:
         until = case.when(state.purged_until)
         return _said(case, at, "removed", f"removed by retention: its rows up to {until} were purged (cleanup_days)")
+    limit = case.policies.max_runs
+    spent = f"no execution: max_runs {limit} had been reached" if limit is not None and state.runs >= limit else None
     if at > state.cursor:
-        return _undecided(case, at)
+        return _said(case, at, "ended", spent) if spent else _undecided(case, at)
     if schedule.revision > 1 and at <= schedule.updated_at:
         changed = f"the schedule was changed at {case.when(schedule.updated_at)}"
         return _said(case, at, "before_change", f"{changed}, and a new rule never fires for the time before")
-    if case.policies.max_runs is not None and state.runs >= case.policies.max_runs:
-        return _said(case, at, "ended", f"no execution: max_runs {case.policies.max_runs} had been reached")
+    if spent:
+        return _said(case, at, "ended", spent)
     return _said(
         case, at, "unknown", "the ledger has no row for it, although it was decided; this is a bug of celsched"
     )
