@@ -19,7 +19,7 @@ h2{font-size:13px;font-weight:600;color:var(--soft);margin:0 0 10px}
 .card b{display:block;font-size:28px;line-height:1.3;font-variant-numeric:tabular-nums}
 .card p{margin:0;color:var(--soft);font-size:12px}
 section{margin-bottom:14px;min-width:0}
-.columns{columns:340px;column-gap:14px}.columns section{break-inside:avoid}
+.columns{columns:340px;column-gap:14px;margin-bottom:14px}.columns section{break-inside:avoid}
 .chart{display:flex;gap:3px;height:170px}
 .chart>div{flex:1;min-width:0;display:flex;flex-direction:column}
 .stack{flex:1;display:flex;flex-direction:column;justify-content:flex-end;border-bottom:1px solid var(--line)}
@@ -39,7 +39,7 @@ tbody tr:last-child td{border-bottom:0}
 .wide{overflow-x:auto}.wide td:first-child{min-width:180px}
 .rate.good{color:var(--good)}.rate.fair{color:var(--fair)}.rate.bad{color:var(--bad)}
 small{color:var(--soft);border:1px solid var(--line);border-radius:4px;padding:0 4px;font-size:11px}
-.spark{display:inline-flex;align-items:flex-end;gap:1px;height:22px}
+.spark{display:inline-flex;vertical-align:middle;align-items:flex-end;gap:1px;height:22px}
 .spark>i{display:flex;flex-direction:column;justify-content:flex-end;width:4px;height:100%}.spark>i>i{display:block;flex:none}
 .none{color:var(--soft);margin:0}
 @media print{body{background:none}section,.card{break-inside:avoid}}
