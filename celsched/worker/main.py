@@ -17,6 +17,7 @@ from celery.platforms import SecurityWarning
 from celery.worker import state
 
 from celsched.broker.app import BrokerApp, Timing, make_app
+from celsched.broker.embedded import embedded_folder
 from celsched.callables.resolve import prepare_imports
 from celsched.clock import SystemClock
 from celsched.settings import Settings
@@ -43,6 +44,8 @@ def run_worker(
     queues: Sequence[str],
     name: str | None = None,
     embedded: bool = False,
+    form: logging.Formatter | None = None,
+    level: int = logging.INFO,
 ) -> int:
     """Run a worker until SIGTERM or SIGINT; return the exit code (0 after a clean stop).
 
@@ -52,7 +55,7 @@ def run_worker(
     Raises:
         SettingsError: the broker's URL or a preload module is unusable.
     """
-    log_quietly()
+    log_quietly(form, level)
     # Celery's warning is about pickle; our worker takes JSON only, and many containers run as root.
     warnings.simplefilter("ignore", SecurityWarning)
     app = _app(settings)
@@ -88,7 +91,7 @@ def run_worker(
 def _app(settings: Settings) -> BrokerApp:
     app = make_app(
         "" if settings.broker_url is None else settings.broker_url.reveal(),
-        embedded_folder=settings.data_folder / "broker" if settings.embedded else None,
+        embedded_folder=embedded_folder(settings.data_folder) if settings.embedded else None,
         role="worker",
         result_backend=None if settings.result_backend is None else settings.result_backend.reveal(),
         timing=Timing(drain=settings.drain.total_seconds()),
