@@ -6,6 +6,7 @@ from typing import TextIO
 from zoneinfo import ZoneInfo
 
 from celsched.cli.render_terminal import console
+from celsched.redact import Redactor
 
 _COLOURS = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m", logging.CRITICAL: "\033[31m"}
 
@@ -18,18 +19,19 @@ class LineFormatter(logging.Formatter):
         self._terminal = terminal
         self._colour = colour
         self._zone = ZoneInfo(zone)
+        self._redactor = Redactor()
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line; a traceback, where there is one, follows below it."""
         moment = datetime.fromtimestamp(record.created, UTC)
-        text = record.getMessage().replace("\n", "\n    ")
+        text = self._redactor.text(record.getMessage()).replace("\n", "\n    ")
         if self._terminal:
             line = f"{moment.astimezone(self._zone):%H:%M:%S}  {text}"
         else:
             stamp = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
             line = f"{stamp} {record.levelname.lower()} {record.name}: {text}"
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
+            line += "\n" + self._redactor.text(self.formatException(record.exc_info))
         colour = _COLOURS.get(record.levelno, "") if self._colour else ""
         return f"{colour}{line}\033[0m" if colour else line
 

@@ -7,9 +7,11 @@ import typer
 
 from celsched.broker.embedded import EMBEDDED_QUEUE
 from celsched.cli.context import CliContext
+from celsched.cli.log_output import formatter_for, level_of
 from celsched.cli.storage import store_of
 from celsched.errors import SettingsError
 from celsched.worker.main import run_worker
+from celsched.worker.quiet import Voice
 
 
 def worker(
@@ -35,7 +37,15 @@ def worker(
         )
     served = [EMBEDDED_QUEUE] if embedded else _named(queues) or list(settings.queues)
     count = concurrency or len(os.sched_getaffinity(0))
-    return run_worker(settings, store_of(cli), concurrency=count, queues=served, name=name, embedded=embedded)
+    return run_worker(
+        settings,
+        store_of(cli),
+        concurrency=count,
+        queues=served,
+        name=name,
+        embedded=embedded,
+        voice=Voice(formatter_for(cli.stderr, settings.timezone), level_of(cli.verbosity)),
+    )
 
 
 def _named(queues: str | None) -> list[str]:

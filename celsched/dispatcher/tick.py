@@ -16,6 +16,7 @@ from celsched.store.definitions import StoredSchedule
 from celsched.store.due import Broken, Decision
 from celsched.store.store import Store, Tx
 from celsched.store.transitions import active_of
+from celsched.timing.instant import format_instant
 
 log = logging.getLogger(__name__)
 BATCH = 500
@@ -39,6 +40,7 @@ class DueScan:
         self._store = store
         self._clock = clock
         self._settings = settings
+        self._zone: str = settings.get("timezone", "UTC")
         self._by = by
         self._parts: dict[tuple[int, int, int, object], tuple[Subject, Recipe]] = {}
 
@@ -46,7 +48,7 @@ class DueScan:
         """Decide up to `BATCH` due schedules in one transaction; raise what the store raises."""
         decisions = self._store.write(self._decide_due)
         for decision in decisions:
-            _tell(decision)
+            _tell(decision, self._zone)
         return TickResult(
             schedules=len(decisions),
             fires=sum(len(decision.plan.fires) for decision in decisions),
@@ -78,9 +80,7 @@ class DueScan:
 
     def _decide(self, schedule: StoredSchedule, now: datetime, active: Active) -> Decision:
         subject, recipe = self._parts_of(schedule)
-        return Decision(
-            schedule, decide(subject, schedule.state, now, active), recipe, resumed=schedule.state.paused
-        )
+        return Decision(schedule, decide(subject, schedule.state, now, active), recipe, resumed=schedule.state.paused)
 
     def _parts_of(self, schedule: StoredSchedule) -> tuple[Subject, Recipe]:
         # Building a rule costs four times a call of it, so it is kept until either definition changes.
@@ -105,13 +105,13 @@ def _complain(broken: Broken) -> None:
     )
 
 
-def _tell(decision: Decision) -> None:
+def _tell(decision: Decision, zone: str) -> None:
     name = decision.schedule.name
     for fire in decision.plan.fires:
         log.info(
             "dispatched %r for %s%s",
             name,
-            fire.fire_time.isoformat(),
+            format_instant(fire.fire_time, zone),
             " (waits)" if fire.waits else "",
             extra={"action": "dispatched", "schedule": name, "fire_time": fire.fire_time},
         )
@@ -122,7 +122,7 @@ def _tell(decision: Decision) -> None:
             skip.count,
             "" if skip.count == 1 else "s",
             name,
-            skip.first.isoformat(),
+            format_instant(skip.first, zone),
             skip.reason,
             extra={"action": "skipped", "schedule": name, "reason": str(skip.reason)},
         )

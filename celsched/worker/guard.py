@@ -111,7 +111,8 @@ class Guard:
         if self.give_up_at is not None and not self._announced:
             self._announced = True
             running, left = len(self._slots.busy()), max(0.0, self.give_up_at - now)
-            logger.info("this worker stops; executions that run: %d, with %.0f s to end", running, left)
+            say = logger.info if running else logger.debug
+            say("this worker stops; executions that run: %d, with %.0f s to end", running, left)
 
     def children(self) -> set[int]:
         """Return the pool children that live."""

@@ -23,7 +23,7 @@ from celsched.clock import SystemClock
 from celsched.settings import Settings
 from celsched.store.store import Store
 from celsched.worker.install import install
-from celsched.worker.quiet import log_quietly
+from celsched.worker.quiet import Voice, log_quietly
 from celsched.worker.side import WorkerSide
 
 logger = logging.getLogger("celsched.worker")
@@ -44,8 +44,7 @@ def run_worker(
     queues: Sequence[str],
     name: str | None = None,
     embedded: bool = False,
-    form: logging.Formatter | None = None,
-    level: int = logging.INFO,
+    voice: Voice = Voice(),  # noqa: B008  # frozen
 ) -> int:
     """Run a worker until SIGTERM or SIGINT; return the exit code (0 after a clean stop).
 
@@ -55,7 +54,7 @@ def run_worker(
     Raises:
         SettingsError: the broker's URL or a preload module is unusable.
     """
-    log_quietly(form, level)
+    log_quietly(voice)
     # Celery's warning is about pickle; our worker takes JSON only, and many containers run as root.
     warnings.simplefilter("ignore", SecurityWarning)
     app = _app(settings)

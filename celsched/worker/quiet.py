@@ -5,6 +5,7 @@ It never touches the logging of an application that only called `install`.
 
 import logging
 import os
+from dataclasses import dataclass
 from typing import Any
 
 from celery import signals
@@ -29,16 +30,24 @@ class _Outcomes(logging.Filter):
         return not (record.name == "celery.worker.request" and "WorkerLostError" in record.getMessage())
 
 
-def log_quietly(level: int = logging.INFO) -> None:
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """The form of a worker's own log lines, and the mildest level it says."""
+
+    form: logging.Formatter | None = None
+    level: int = logging.INFO
+
+
+def log_quietly(voice: Voice) -> None:
     """Send this process's log to its standard error, and keep Celery from configuring logging itself."""
     # A copy of the descriptor: while a body runs, its process's standard error is the body's.
     stream = open(os.dup(2), "w", encoding="utf-8", errors="replace", buffering=1)  # noqa: SIM115 # until exit
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(logging.Formatter(_FORMAT, datefmt="%Y-%m-%dT%H:%M:%S%z"))
+    handler.setFormatter(voice.form or logging.Formatter(_FORMAT, datefmt="%Y-%m-%dT%H:%M:%S%z"))
     handler.addFilter(_Outcomes())
     root = logging.getLogger()
     root.addHandler(handler)
-    root.setLevel(level)
+    root.setLevel(voice.level)
     # Billiard's logger has no handler and no parent; its news of dead children are ours already.
     logging.getLogger("multiprocessing").addHandler(logging.NullHandler())
     signals.setup_logging.connect(_nothing, weak=False)
