@@ -10,7 +10,7 @@ from celsched.cli.context import CliContext
 from celsched.cli.log_output import formatter_for, level_of
 from celsched.cli.storage import store_of
 from celsched.errors import SettingsError
-from celsched.worker.main import run_worker
+from celsched.worker.main import Shape, run_worker
 from celsched.worker.quiet import Voice
 
 
@@ -40,11 +40,8 @@ def worker(
     return run_worker(
         settings,
         store_of(cli),
-        concurrency=count,
-        queues=served,
-        name=name,
-        embedded=embedded,
-        voice=Voice(formatter_for(cli.stderr, settings.timezone), level_of(cli.verbosity)),
+        Shape(count, served, name, embedded),
+        Voice(formatter_for(cli.stderr, settings.timezone), level_of(cli.verbosity)),
     )
 
 

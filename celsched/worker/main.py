@@ -10,6 +10,7 @@ import threading
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from celery.apps.worker import Worker
@@ -36,14 +37,20 @@ _LOST_WAIT = 1.0
 """Seconds for which Celery waits for the answer of a dead child; as long its place is not given to another task."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How large a worker is and what it serves. `embedded`: it ends when its standard input closes."""
+
+    concurrency: int
+    queues: Sequence[str]
+    name: str | None = None
+    embedded: bool = False
+
+
 def run_worker(
     settings: Settings,
     store: Store,
-    *,
-    concurrency: int,
-    queues: Sequence[str],
-    name: str | None = None,
-    embedded: bool = False,
+    shape: Shape,
     voice: Voice = Voice(),  # noqa: B008  # frozen
 ) -> int:
     """Run a worker until SIGTERM or SIGINT; return the exit code (0 after a clean stop).
@@ -58,15 +65,15 @@ def run_worker(
     # Celery's warning is about pickle; our worker takes JSON only, and many containers run as root.
     warnings.simplefilter("ignore", SecurityWarning)
     app = _app(settings)
-    side = install(app, settings, name)
+    side = install(app, settings, shape.name)
     side.given_store = store
     # Here already: an error in it must end the start with a message.
     prepare_imports(tuple(map(str, settings.python_path)), settings.preload)
     worker = _OurWorker(
         app=app,
-        hostname=f"{name or 'celsched'}-{os.getpid()}@{side.host}",
-        concurrency=concurrency,
-        queues=list(queues),
+        hostname=f"{shape.name or 'celsched'}-{os.getpid()}@{side.host}",
+        concurrency=shape.concurrency,
+        queues=list(shape.queues),
         pool_cls="prefork",
         task_events=False,
         without_gossip=True,
@@ -78,7 +85,7 @@ def run_worker(
     worker.side = side
     finished = threading.Event()
     _in_background("celsched-exit", lambda: _leave_anyway(side, finished))
-    if embedded:
+    if shape.embedded:
         _in_background("celsched-parent", _stop_without_parent)
     worker.start()
     side.close()

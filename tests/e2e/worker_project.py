@@ -27,11 +27,11 @@ _RUN = """
 import sys
 from celsched.settings import load
 from celsched.store.store import open_store
-from celsched.worker.main import run_worker
+from celsched.worker.main import Shape, run_worker
 
 settings = load({})
 store = open_store(settings.database_url.reveal())
-sys.exit(run_worker(settings, store, concurrency=int(sys.argv[1]), queues=sys.argv[2].split(",")))
+sys.exit(run_worker(settings, store, Shape(int(sys.argv[1]), sys.argv[2].split(","))))
 """
 
 
