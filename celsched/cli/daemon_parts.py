@@ -14,7 +14,7 @@ from celsched.dispatcher.daemon import Parts
 from celsched.dispatcher.housekeeping import Housekeeping
 from celsched.dispatcher.publish import Outbox
 from celsched.dispatcher.recover import Recovery
-from celsched.dispatcher.service import ServiceManager
+from celsched.service import ServiceManager
 from celsched.dispatcher.tick import DueScan
 from celsched.domain.health import Thresholds
 from celsched.monitor.check import Watcher

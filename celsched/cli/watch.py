@@ -14,6 +14,8 @@ from celsched.cli.storage import store_of
 from celsched.domain.health import Severity
 from celsched.monitor.loop import watch_until
 from celsched.runloop import stop_on_signals
+from celsched.service import ServiceManager
+from celsched.settings.load import notify_socket
 from celsched.store.alerts import StoredAlert
 
 _COLUMNS = (
@@ -44,7 +46,7 @@ def watch(
     cli.say("celsched watches; stop it with Ctrl-C")
     stop = threading.Event()
     with stop_on_signals(stop):
-        watch_until(stop, watcher, presence, cli.clock)
+        watch_until(stop, watcher, presence, cli.clock, ServiceManager(notify_socket()))
     return ExitCode.DONE
 
 

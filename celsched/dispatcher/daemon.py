@@ -11,7 +11,7 @@ from celsched.clock import Clock
 from celsched.dispatcher.housekeeping import Housekeeping
 from celsched.dispatcher.publish import Outbox
 from celsched.dispatcher.recover import Recovery
-from celsched.dispatcher.service import ServiceManager
+from celsched.service import ServiceManager
 from celsched.dispatcher.tick import DueScan, TickResult
 from celsched.errors import StoreUnreachable
 from celsched.runloop import WakeEvent, run_until_stopped
@@ -65,7 +65,6 @@ class Daemon:
         self._parts = parts
         self._publisher_wake = WakeEvent(parts.clock)
         self._extra = extra
-        self._ready = False
         self._store_down = False
         self._chores = (
             Chore(parts.clock, recover_every, parts.recovery.run_once),
@@ -103,9 +102,7 @@ class Daemon:
         result = parts.scan.run_once()
         if result.fires:
             self._publisher_wake.set()
-        if not self._ready:
-            self._ready = True
-            parts.service.ready()
+        parts.service.ready()
         if self._store_down:
             self._store_down = False
             log.info("the store answers again", extra={"action": "store_up"})

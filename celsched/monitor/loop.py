@@ -6,20 +6,29 @@ import threading
 from celsched.clock import Clock
 from celsched.monitor.check import Watcher
 from celsched.runloop import run_until_stopped
+from celsched.service import ServiceManager
 from celsched.store.presence import Presence
 
 log = logging.getLogger(__name__)
 _EVERY = 10.0
 
 
-def watch_until(stop: threading.Event, watcher: Watcher, presence: Presence, clock: Clock) -> None:
-    """Look every ten seconds until `stop` is set; an outage of the store is said once and waited for."""
+def watch_until(
+    stop: threading.Event, watcher: Watcher, presence: Presence, clock: Clock, service: ServiceManager | None = None
+) -> None:
+    """Look every ten seconds until `stop` is set; an outage of the store is said once and waited for.
+
+    `service` is told of each look, one that failed fast too: a store that is away is no reason to be killed.
+    """
+    manager = service or ServiceManager(None)
     down = False
 
     def step() -> float:
         nonlocal down
         presence.beat()
-        watcher.run_once()
+        firing = watcher.run_once().firing
+        manager.ready()
+        manager.alive(f"{len(firing)} alerts fire")
         if down:
             log.info("the store answers again", extra={"action": "store_up"})
         down = False
@@ -30,8 +39,10 @@ def watch_until(stop: threading.Event, watcher: Watcher, presence: Presence, clo
         say = log.debug if down else log.error
         say("watching failed: %s; trying again", error, extra={"action": "watch_failed"})
         down = True
+        manager.alive("the store does not answer")
 
     run_until_stopped(step, stop=stop, clock=clock, on_error=failed, max_backoff=_EVERY)
+    manager.stopping()
     try:
         presence.leave()
     except Exception as error:  # the store may be away; a clean stop does not depend on it

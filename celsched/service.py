@@ -11,6 +11,7 @@ class ServiceManager:
     """Speaks sd_notify; silent where nobody listens (`address` None)."""
 
     def __init__(self, address: str | None) -> None:
+        self._ready = False
         self._address = None if not address else "\0" + address[1:] if address.startswith("@") else address
 
     def say(self, *words: str) -> None:
@@ -22,8 +23,10 @@ class ServiceManager:
             channel.sendall("\n".join(words).encode())
 
     def ready(self) -> None:
-        """Say that the first scan is done."""
-        self.say("READY=1")
+        """Say, once, that the first turn is done and that we are in service."""
+        if not self._ready:
+            self._ready = True
+            self.say("READY=1")
 
     def alive(self, status: str) -> None:
         """Say that a scan has just succeeded or failed fast, and what it saw."""
