@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from celsched.domain.changes import Action, Change, ChangeSet, Definitions, Kind, diff
-from celsched.domain.compose import subject_of
 from celsched.domain.definition import ScheduleDefinition, TaskDefinition, effective
 from celsched.domain.plan import Active, decide
 from celsched.errors import Conflict
@@ -155,10 +154,11 @@ def _consequences(
 ) -> list[str]:
     lines = []
     if old is not None and not ledger.rests(scope, old, now) and change.action is not Action.DELETE:
-        policies = scope.policies(old.task, old)
-        plan = decide(subject_of(old.definition, policies, old.state.base), old.state, now, active)
-        if plan.fires:
-            count = len(plan.fires)
+        subject = ledger.subject_for(scope, old)
+        count = 0
+        if subject is not None and not _disables(scope, change, tasks):
+            count = len(decide(subject, old.state, now, active).fires)
+        if count:
             lines.append(f"{count} due fire time{'s run' if count != 1 else ' runs'} first, by the old definition")
     wanted = change.desired
     before = old.state.next_fire_time if old else None
@@ -172,6 +172,13 @@ def _consequences(
     elif before != after:
         lines.append(f"next fire time {_shown(before)} -> {_shown(after)}" if old else f"first fires {_shown(after)}")
     return lines
+
+
+def _disables(scope: Scope, change: Change, tasks: dict[str, TaskDefinition]) -> bool:
+    wanted = change.desired
+    if not isinstance(wanted, ScheduleDefinition) or wanted.task not in tasks:
+        return False
+    return not effective(tasks[wanted.task], wanted, scope.settings).enabled
 
 
 def _shown(instant: datetime | None) -> str:

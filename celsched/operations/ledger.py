@@ -21,7 +21,7 @@ from celsched.store.store import Tx
 from celsched.store.transitions import active_of
 
 
-def _subject(scope: Scope, schedule: StoredSchedule) -> Subject | None:
+def subject_for(scope: Scope, schedule: StoredSchedule) -> Subject | None:
     """Return what plans it; None where its rule cannot be built any more, and its fire times are unknown for good.
 
     Such a schedule must still be changed and deleted: that is how it is repaired.
@@ -43,7 +43,7 @@ def close(scope: Scope, tx: Tx, schedule: StoredSchedule, now: datetime) -> Sche
     """Decide everything up to `now` by the present definition, record it, and return the state after it."""
     if rests(scope, schedule, now):
         return close_as(scope, tx, schedule, now, Reason.PAUSED)
-    subject = _subject(scope, schedule)
+    subject = subject_for(scope, schedule)
     if subject is None:
         return replace(schedule.state, cursor=max(schedule.state.cursor, now))
     policies = scope.policies(schedule.task, schedule)
@@ -61,7 +61,7 @@ def close(scope: Scope, tx: Tx, schedule: StoredSchedule, now: datetime) -> Sche
 
 def close_as(scope: Scope, tx: Tx, schedule: StoredSchedule, now: datetime, reason: Reason) -> ScheduleState:
     """Record every undecided fire time up to `now` as skipped for `reason`; return the state after it."""
-    subject, before = _subject(scope, schedule), schedule.state
+    subject, before = subject_for(scope, schedule), schedule.state
     skip = None if subject is None else paused_range(subject, before.cursor, before.runs, now, reason)
     if skip is not None:
         due.skip_rows(tx, schedule, [skip], now)

@@ -177,7 +177,7 @@ def expire(tx: Connection, now: datetime, limit: int) -> list[tuple[int, int | N
             executions.c.deadline <= now,
             UNSENT,
         )
-        .order_by(executions.c.id)
+        .order_by(executions.c.deadline)
         .limit(limit)
     )
     return [(row.id, row.schedule_id) for row in rows]
