@@ -4,13 +4,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from celsched.domain.execution import Execution, State
 from celsched.domain.policy import Overlap, RetryPolicy
 from celsched.operations import control
 from celsched.operations.requests import RunNow, run_now
 from celsched.operations.scope import Scope
-from celsched.store import claims, executions
+from celsched.store import claims, executions, tables
 from celsched.store.claims import Refusal
 from celsched.store.store import Store
 from tests.support.actors import claimant, end, execution, publish, run, scan, start, states, try_claim
@@ -147,11 +148,7 @@ def test_a_claim_gives_way_to_a_running_execution_of_the_schedule(scope: Scope, 
     add_schedule(scope, overlap=overlap, max_retries=1)
     # Two rows of one schedule that do not wait: `allow` lets the second in, whatever the schedule says.
     first = run_now(scope, RunNow("schedule", overlap=Overlap.ALLOW))
-    second = first
-    if overlap is Overlap.ALLOW:
-        second = run_now(scope, RunNow("schedule"))
-    else:
-        second = _unblocked(scope, overlap)
+    second = run_now(scope, RunNow("schedule")) if overlap is Overlap.ALLOW else _unblocked(scope, overlap)
     publish(scope.store)
     running = start(scope.store, first)
 
@@ -173,15 +170,8 @@ def _unblocked(scope: Scope, overlap: Overlap) -> int:
     """Record an execution of this overlap beside an active one that is not running yet."""
     allowed = run_now(scope, RunNow("schedule", overlap=Overlap.ALLOW))
     # What two daemons could do before T4 was there: the row is not waiting although another is active.
-    scope.store.write(
-        lambda tx: (
-            tx.execute(
-                executions.executions.update()
-                .where(executions.executions.c.id == allowed)
-                .values(overlap=overlap.value)
-            ).rowcount
-        )
-    )
+    exclusive = update(tables.executions).where(tables.executions.c.id == allowed).values(overlap=overlap.value)
+    scope.store.write(lambda tx: tx.execute(exclusive).rowcount)
     return allowed
 
 

@@ -1,4 +1,4 @@
-"""Definitions come back as they were written; ids are never used again; locks are taken before what they protect is read."""
+"""Definitions come back as they were written; ids are never used again; what a lock protects is read under it."""
 
 import threading
 from datetime import timedelta
@@ -11,7 +11,7 @@ from celsched.domain.policy import Misfire, OnStoreOutage, Overlap, RetryPolicy
 from celsched.operations import control
 from celsched.operations.scope import Scope
 from celsched.store import definitions
-from celsched.store.store import Store
+from celsched.store.store import Store, Tx
 from celsched.store.tables import executions, schedules, states, tasks
 from tests.support.actors import scan
 from tests.support.clock import ManualClock
@@ -120,7 +120,7 @@ def test_ids_are_never_used_again_even_where_the_row_is_gone(scope: Scope, clock
     clock.advance(timedelta(minutes=1))
     scan(scope.store)
 
-    def wipe(tx: definitions.Connection) -> int:
+    def wipe(tx: Tx) -> int:
         last = int(tx.execute(executions.select()).mappings().one()["id"])
         for table in (executions, states, schedules, tasks):
             tx.execute(delete(table))
@@ -155,7 +155,7 @@ def test_what_waited_for_a_lock_sees_the_definition_that_was_written_meanwhile(p
     def read_under_lock() -> None:
         seen.extend(postgres_store.write(lambda tx: definitions.lock_schedules(tx, [schedule.id])))
 
-    def edit(tx: definitions.Connection) -> None:
+    def edit(tx: Tx) -> None:
         definitions.lock_schedules(tx, [schedule.id])
         reader.start()
         while not tx.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):

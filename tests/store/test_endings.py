@@ -1,0 +1,211 @@
+"""T6, T8, T9: how an attempt ends, what follows it, the streaks, and that repeating or fencing changes nothing."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from celsched.domain.execution import Execution, State
+from celsched.domain.policy import RetryPolicy
+from celsched.operations import control
+from celsched.operations.requests import RunNow, run_now
+from celsched.operations.scope import Scope
+from celsched.store import claims, executions
+from celsched.store.endings import Ending, finish
+from celsched.store.store import Store
+from tests.support.actors import end, execution, publish, run, start
+from tests.support.clock import ManualClock
+from tests.support.factories import add_schedule, add_task, schedule_named
+
+SECOND = timedelta(seconds=1)
+
+
+def _asked(scope: Scope, **options: Any) -> int:
+    add_task(scope, **{"retry": RetryPolicy(jitter=False), "max_retries": 2, **options})
+    return run_now(scope, RunNow("task"))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "after"),
+    [
+        (State.SUCCEEDED, State.SUCCEEDED),
+        (State.FAILED, State.RETRYING),
+        (State.TIMED_OUT, State.RETRYING),
+        (State.LOST, State.LOST),
+        (State.CANCELLED, State.CANCELLED),
+    ],
+)
+def test_an_ending_is_recorded_in_the_execution_and_its_attempt(
+    scope: Scope, clock: ManualClock, outcome: State, after: State
+) -> None:
+    running = start(scope.store, _asked(scope))
+    clock.advance(3 * SECOND)
+    values: dict[str, Any] = {
+        "error": "خطا",
+        "error_type": "E",
+        "traceback": "...",
+        "cpu_seconds": 1.5,
+        "peak_memory_bytes": 2**33,
+    }
+
+    ended = end(scope.store, running, outcome, result={"شمار": 3}, **values)
+
+    assert ended is not None
+    assert (ended.execution_id, ended.state, ended.attempt, ended.subject) == (running.id, after, 1, "task")
+    found = execution(scope.store, running.id)
+    assert (found.state, found.error) == (after, "خطا")
+    (attempt,) = scope.store.read(lambda tx: executions.attempts_of(tx, running.id))
+    assert (attempt.state, attempt.finished_at) == (outcome, clock.now())
+    assert {name: getattr(attempt, name) for name in values} == values
+    if after is State.RETRYING:
+        assert ended.next_attempt_at == found.dispatch_at == clock.now() + 10 * SECOND
+        assert (found.attempt, found.finished_at, found.publishes) == (2, None, 0)
+    else:
+        assert (found.finished_at, found.result, found.duration) == (clock.now(), {"شمار": 3}, 3 * SECOND)
+
+
+def test_retries_back_off_and_end(scope: Scope, clock: ManualClock) -> None:
+    asked = _asked(scope)
+    delays = []
+    for attempt in (1, 2, 3):
+        ended = run(scope.store, asked, State.FAILED, attempt=attempt)
+        assert ended is not None
+        if ended.next_attempt_at:
+            delays.append((ended.next_attempt_at - clock.now()) // SECOND)
+            clock.set(ended.next_attempt_at)
+
+    found = execution(scope.store, asked)
+    assert delays == [10, 20]
+    assert (found.state, found.attempt, found.failures) == (State.FAILED, 3, 3)
+    attempts = scope.store.read(lambda tx: executions.attempts_of(tx, asked))
+    assert [(one.attempt, one.state) for one in attempts] == [(n, State.FAILED) for n in (1, 2, 3)]
+
+
+def test_losses_have_a_budget_of_their_own(scope: Scope, clock: ManualClock) -> None:
+    asked = _asked(scope, max_retries=0, retry_on_lost=1)
+
+    first = run(scope.store, asked, State.LOST)
+    clock.advance(60 * SECOND)
+    second = run(scope.store, asked, State.LOST, attempt=2)
+
+    assert first is not None
+    assert second is not None
+    assert (first.state, second.state) == (State.RETRYING, State.LOST)
+    assert execution(scope.store, asked).losses == 2
+
+
+def test_an_ending_may_forbid_a_retry(scope: Scope) -> None:
+    running = start(scope.store, _asked(scope))
+
+    ended = end(scope.store, running, State.FAILED, retryable=False)
+
+    assert ended is not None
+    assert (ended.state, ended.next_attempt_at) == (State.FAILED, None)
+
+
+@pytest.mark.parametrize("outcome", [State.SUCCEEDED, State.FAILED])
+@pytest.mark.parametrize("published", [False, True])
+def test_repeating_an_ending_whose_reply_was_lost_says_what_the_first_one_did(
+    scope: Scope, clock: ManualClock, outcome: State, published: bool
+) -> None:
+    running = start(scope.store, _asked(scope))
+    first = end(scope.store, running, outcome)
+    clock.advance(60 * SECOND)
+    if published:
+        publish(scope.store)
+    before = execution(scope.store, running.id)
+
+    assert end(scope.store, running, outcome) == first
+    assert execution(scope.store, running.id) == before
+
+
+def test_whoever_was_replaced_is_fenced(scope: Scope, clock: ManualClock) -> None:
+    asked = _asked(scope, retry_on_lost=1)
+    first = start(scope.store, asked)
+    end(scope.store, first, State.LOST)
+    clock.advance(60 * SECOND)
+    second = start(scope.store, asked, 2)
+
+    assert end(scope.store, first, State.SUCCEEDED, result="old") is None
+    assert execution(scope.store, asked) == second
+    ended = end(scope.store, second)
+    assert ended is not None
+    assert ended.state is State.SUCCEEDED
+
+
+def _lose(store: Store, running: Execution, heartbeat: int) -> State | None:
+    token, now = str(running.claim_token), store.clock.now()
+    found = store.write(lambda tx: finish(tx, token, Ending(State.LOST), now, chance=0, heartbeat=heartbeat))
+    return found.state if found else None
+
+
+def test_an_observer_loses_it_only_if_no_beat_came_since_it_looked(scope: Scope) -> None:
+    running = start(scope.store, _asked(scope))
+    scope.store.write(lambda tx: claims.beat(tx, "worker-1"))
+
+    assert _lose(scope.store, running, 0) is None
+    assert execution(scope.store, running.id).state is State.RUNNING
+    assert _lose(scope.store, running, 1) is State.LOST
+
+
+@pytest.mark.parametrize(
+    ("outcome", "after"),
+    [
+        (State.FAILED, State.CANCELLED),
+        (State.TIMED_OUT, State.CANCELLED),
+        (State.LOST, State.CANCELLED),
+        (State.CANCELLED, State.CANCELLED),
+        # It came to its end before anybody could stop it.
+        (State.SUCCEEDED, State.SUCCEEDED),
+    ],
+)
+def test_with_the_cancel_flag_nothing_is_retried_or_lost(scope: Scope, outcome: State, after: State) -> None:
+    running = start(scope.store, _asked(scope, retry_on_lost=5))
+    control.cancel(scope, running.id)
+
+    ended = end(scope.store, running, outcome, reason="worker_shutdown")
+
+    assert ended is not None
+    assert (ended.state, ended.next_attempt_at) == (after, None)
+    assert execution(scope.store, running.id).reason == (
+        "cancelled_by_user" if after is State.CANCELLED else "worker_shutdown"
+    )
+
+
+def test_streaks_count_final_ends_only(scope: Scope, clock: ManualClock) -> None:
+    add_schedule(scope, max_retries=1, retry=RetryPolicy(timedelta(0)))
+
+    def streaks() -> tuple[int, int]:
+        state = schedule_named(scope.store).state
+        return state.success_streak, state.failure_streak
+
+    def once(*outcomes: State) -> tuple[int, int]:
+        asked = run_now(scope, RunNow("schedule"))
+        for attempt, outcome in enumerate(outcomes, 1):
+            run(scope.store, asked, outcome, attempt=attempt)
+        return streaks()
+
+    assert once(State.SUCCEEDED) == (1, 0)
+    assert once(State.FAILED, State.SUCCEEDED) == (2, 0)
+    assert schedule_named(scope.store).state.last_failure_at is None
+    clock.advance(SECOND)
+    assert once(State.FAILED, State.FAILED) == (0, 1)
+    assert once(State.LOST) == (0, 2)
+    assert once(State.CANCELLED) == (0, 2)
+    state = schedule_named(scope.store).state
+    assert (state.last_success_at, state.last_failure_at) == (clock.now() - SECOND, clock.now())
+    assert once(State.SUCCEEDED) == (1, 0)
+
+
+def test_failures_in_a_row_pause_the_schedule(scope: Scope) -> None:
+    add_schedule(scope, max_retries=0, pause_after_failures=2)
+
+    ends = [run(scope.store, run_now(scope, RunNow("schedule")), State.FAILED) for _ in range(3)]
+
+    assert [one.schedule_paused for one in ends if one] == [False, True, False]
+    state = schedule_named(scope.store).state
+    assert state.paused
+    assert (state.pause_reason, state.paused_by) == ("2 failures in a row (pause_after_failures)", "celsched")
+    assert (state.next_fire_time, state.wake_at, state.paused_until) == (None, None, None)
+    control.resume(scope, ["schedule"])
+    assert schedule_named(scope.store).state.failure_streak == 0
