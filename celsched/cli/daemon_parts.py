@@ -14,11 +14,12 @@ from celsched.dispatcher.daemon import Parts
 from celsched.dispatcher.housekeeping import Housekeeping
 from celsched.dispatcher.publish import Outbox
 from celsched.dispatcher.recover import Recovery
-from celsched.service import ServiceManager
 from celsched.dispatcher.tick import DueScan
 from celsched.domain.health import Thresholds
 from celsched.monitor.check import Watcher
+from celsched.service import ServiceManager
 from celsched.settings import Settings, subprocess_environment
+from celsched.settings.fault import fault_of
 from celsched.settings.load import notify_socket
 from celsched.store.meta import store_word
 from celsched.store.presence import Presence
@@ -30,13 +31,14 @@ def daemon_parts(settings: Settings, store: Store, clock: Clock) -> Parts:
     """Return the parts of `celsched run`; the broker is not spoken to yet.
 
     Raises:
-        SettingsError: the broker's URL is unusable.
+        SettingsError: the broker's URL is unusable, or `fault` names no fault point.
     """
     app = make_app(
         settings.broker_url.reveal() if settings.broker_url else "",
         embedded_folder=embedded_folder(settings.data_folder) if settings.embedded else None,
         role="daemon",
     )
+    fault = fault_of(settings.fault)
     outbox = Outbox(
         store,
         clock,
@@ -44,13 +46,14 @@ def daemon_parts(settings: Settings, store: Store, clock: Clock) -> Parts:
         word=store.write(store_word),
         republish=settings.republish,
         one_queue=EMBEDDED_QUEUE if settings.embedded else None,
+        fault=fault,
     )
     return Parts(
         store=store,
         clock=clock,
-        scan=DueScan(store, clock, settings.fallback_layer(), requester()),
+        scan=DueScan(store, clock, settings.fallback_layer(), requester(), fault=fault),
         outbox=outbox,
-        recovery=Recovery(store, clock, lease=settings.lease, period=recovery_period(settings)),
+        recovery=Recovery(store, clock, lease=settings.lease, period=recovery_period(settings), fault=fault),
         housekeeping=Housekeeping(store, clock, keep=timedelta(days=settings.cleanup_days)),
         presence=Presence(store, clock, "daemon", every=settings.heartbeat),
         doorbell=Doorbell(store, clock, listen_url=settings.listen_url.reveal() if settings.listen_url else None),

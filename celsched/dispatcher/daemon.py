@@ -11,10 +11,10 @@ from celsched.clock import Clock
 from celsched.dispatcher.housekeeping import Housekeeping
 from celsched.dispatcher.publish import Outbox
 from celsched.dispatcher.recover import Recovery
-from celsched.service import ServiceManager
 from celsched.dispatcher.tick import DueScan, TickResult
 from celsched.errors import StoreUnreachable
 from celsched.runloop import WakeEvent, run_until_stopped
+from celsched.service import ServiceManager
 from celsched.store import due
 from celsched.store.presence import Presence
 from celsched.store.store import Store
