@@ -9,6 +9,7 @@ from celsched.broker.message import Message, task_id
 from celsched.broker.publisher import MessagePublisher
 from celsched.clock import Clock
 from celsched.errors import BrokerUnreachable
+from celsched.settings.fault import Fault, no_fault
 from celsched.store import outbox
 from celsched.store.outbox import Parcel
 from celsched.store.store import Store
@@ -30,7 +31,7 @@ class PublishResult:
 class Outbox:
     """Sends what the store says is to be sent; used by one thread."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what it works with, the rules of sending, and the test hook
         self,
         store: Store,
         clock: Clock,
@@ -39,6 +40,7 @@ class Outbox:
         word: str,
         republish: timedelta,
         one_queue: str | None = None,
+        fault: Fault = no_fault,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -46,6 +48,7 @@ class Outbox:
         self._word = word
         self._republish = republish
         self._one_queue = one_queue
+        self._fault = fault
         self._pause = _FIRST_PAUSE
         self._was_down = False
 
@@ -56,7 +59,7 @@ class Outbox:
         """
         if not self._store.read(lambda tx: outbox.any_due(tx, self._clock.now())):
             return PublishResult()
-        parcels = self._store.write(lambda tx: outbox.take(tx, self._clock.now(), self._republish, self._name))
+        parcels = self._take()
         sent: list[Parcel] = []
         done = 0
         try:
@@ -83,6 +86,12 @@ class Outbox:
         """Let go of the broker."""
         self._publisher.close()
 
+    def _take(self) -> list[Parcel]:
+        parcels = self._store.write(lambda tx: outbox.take(tx, self._clock.now(), self._republish, self._name))
+        if parcels:
+            self._fault("publish.leased")
+        return parcels
+
     def _name(self, execution_id: int, attempt: int, publishes: int) -> str:
         return task_id(self._word, execution_id, attempt, publishes)
 
@@ -91,6 +100,7 @@ class Outbox:
         queue = self._one_queue or parcel.queue_name
         try:
             self._publisher.publish(message, task_id=parcel.task_id, queue=queue, priority=parcel.priority)
+            self._fault("publish.sent")
         except BrokerUnreachable:
             raise
         except Exception as error:  # refused, or a fault of ours: this row alone waits, the others go on
@@ -109,6 +119,7 @@ class Outbox:
     def _mark(self, sent: list[Parcel]) -> None:
         if sent:
             self._store.write(lambda tx: outbox.sent(tx, sent, self._clock.now()))
+            self._fault("publish.marked")
 
     def _hold_back(self, parcels: list[Parcel], error: BrokerUnreachable) -> None:
         if not self._was_down:

@@ -8,6 +8,7 @@ from functools import partial
 from celsched.clock import Clock
 from celsched.dispatcher.silence import SilenceWatch
 from celsched.domain.execution import State
+from celsched.settings.fault import Fault, no_fault
 from celsched.store import recovery, transitions
 from celsched.store.endings import Ended, Ending, finish
 from celsched.store.recovery import Running
@@ -20,10 +21,13 @@ _BATCH = 200
 class Recovery:
     """One pass after the other; every change is guarded, so several daemons may do the same."""
 
-    def __init__(self, store: Store, clock: Clock, *, lease: timedelta, period: timedelta) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, *, lease: timedelta, period: timedelta, fault: Fault = no_fault
+    ) -> None:
         self._store = store
         self._clock = clock
         self._lease = lease
+        self._fault = fault
         self._silence = SilenceWatch(lease, period)
 
     def run_once(self) -> int:
@@ -37,6 +41,7 @@ class Recovery:
             chance = random.random()
             found = self._store.write(partial(self._lose, one=one, chance=chance))
             if found is not None:
+                self._fault("lost.committed")
                 ended += 1
                 log.warning(
                     "execution %d of %r: no heartbeat of worker %s for %.0f s: %s",
@@ -56,7 +61,10 @@ class Recovery:
             error="it was started, and its end was not recorded within the lease",
             reason="no_heartbeat",
         )
-        return finish(tx, one.token, ending, self._clock.now(), chance=chance, heartbeat=one.heartbeat)
+        ended = finish(tx, one.token, ending, self._clock.now(), chance=chance, heartbeat=one.heartbeat)
+        if ended is not None:
+            self._fault("lost.written")
+        return ended
 
     def _expire(self) -> int:
         now = self._clock.now()

@@ -11,6 +11,7 @@ from celsched.domain.definition import effective
 from celsched.domain.execution import Reason, Recipe, Requester
 from celsched.domain.options import Layer
 from celsched.domain.plan import Active, Subject, decide
+from celsched.settings.fault import Fault, no_fault
 from celsched.store import audit, due
 from celsched.store.definitions import StoredSchedule
 from celsched.store.due import Broken, Decision
@@ -36,17 +37,20 @@ class TickResult:
 class DueScan:
     """Decides every due fire time once, whoever else scans the same store."""
 
-    def __init__(self, store: Store, clock: Clock, settings: Layer, by: Requester) -> None:
+    def __init__(self, store: Store, clock: Clock, settings: Layer, by: Requester, *, fault: Fault = no_fault) -> None:
         self._store = store
         self._clock = clock
         self._settings = settings
         self._zone: str = settings.get("timezone", "UTC")
         self._by = by
+        self._fault = fault
         self._parts: dict[tuple[int, int, int, object], tuple[Subject, Recipe]] = {}
 
     def run_once(self) -> TickResult:
         """Decide up to `BATCH` due schedules in one transaction; raise what the store raises."""
         decisions = self._store.write(self._decide_due)
+        if decisions:
+            self._fault("fires.committed")
         for decision in decisions:
             _tell(decision, self._zone)
         return TickResult(
@@ -76,6 +80,8 @@ class DueScan:
         for decision in recorded:
             if decision.resumed:
                 audit.write(tx, self._by, audit.Event("resume", "schedule", decision.schedule.name), now)
+        if recorded:
+            self._fault("fires.recorded")
         return recorded
 
     def _decide(self, schedule: StoredSchedule, now: datetime, active: Active) -> Decision:

@@ -9,6 +9,7 @@ from pathlib import Path
 from celsched.clock import SystemClock
 from celsched.redact import Redactor
 from celsched.settings import Settings
+from celsched.settings.fault import Fault, fault_of
 from celsched.store.meta import store_word
 from celsched.store.store import Store
 from celsched.worker.body import Rules
@@ -26,12 +27,16 @@ class Runtime:
     slots: Slots
     folder: Path
     clock: SystemClock = field(default_factory=SystemClock)
+    fault: Fault = field(init=False)
     index: int | None = None
     """The slot of this pool child; None in a pool without processes, whose bodies borrow one each."""
     _word: str | None = None
     _rules: Rules | None = None
     _borrowed: set[int] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.fault = fault_of(self.settings.fault)
 
     @property
     def word(self) -> str:
