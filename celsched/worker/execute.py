@@ -69,6 +69,7 @@ def execute(runtime: Runtime, claim: Claim, *, what: str, task_id: str) -> None:
         try:
             execution = _claimed(job, claim, what)
             if execution is not None and execution.recipe is not None:
+                runtime.fault("claim.committed")
                 _run(job, execution, execution.recipe, task_id)
         finally:
             with runtime.slots.lock(index):
@@ -93,9 +94,19 @@ def _enter(job: _Job) -> bool:
 
 def _claimed(job: _Job, claim: Claim, what: str) -> Execution | None:
     identity, store = job.runtime.identity, job.runtime.store
+    store.refresh_clock()  # a child may live for days; at most one question each 30 s
     by = Claimant(job.token, identity.id, identity.host, os.getpid())
+    fault = job.runtime.fault
+
+    def take(tx: Tx) -> Execution | Refusal:
+        found = claim(tx, by)
+        if not isinstance(found, Refusal):
+            fault("claim.taken")
+        return found
+
+    fault("claim.before")
     try:
-        found = store.write(lambda tx: claim(tx, by), patience=_PATIENCE)
+        found = store.write(take, patience=_PATIENCE)
     except StoreUnreachable:
         # The COMMIT may have happened and only its reply be lost; the token says.
         try:
@@ -126,7 +137,9 @@ def _run(job: _Job, execution: Execution, recipe: Recipe, task_id: str) -> None:
     if not slots.change(job.index, job.token, SlotState.BODY, SlotState.RECORDING):
         # Taken by the main process, which records the end once this process is gone.
         os._exit(0)
+    job.runtime.fault("body.ended")
     ended = _record(job, ending)
+    job.runtime.fault("end.recorded")
     tell(execution.id, execution.attempt, ended, ending, clock.monotonic() - began)
 
 

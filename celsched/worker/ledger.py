@@ -19,7 +19,8 @@ from celsched.store import claims, endings, instances, logs
 from celsched.store.claims import Held
 from celsched.store.endings import Ending
 from celsched.store.instances import Instance
-from celsched.store.store import Store, Tx
+from celsched.store.store import Tx
+from celsched.worker.desk_store import DeskStore
 from celsched.worker.guard import Guard, Verdict
 from celsched.worker.outcome import tell
 from celsched.worker.output_files import files_of
@@ -36,7 +37,7 @@ _RUNS = (SlotState.BODY, SlotState.TAKEN)
 class Desk:
     """What the ledger works with."""
 
-    store: Store
+    store: DeskStore
     slots: Slots
     folder: Path
     redactor: Redactor
@@ -86,7 +87,7 @@ class Ledger:
         self._guard.heard = asked
         self._heed(held)
         for token in running - {one.token for one in held}:
-            logger.warning("a body is stopped: the store no longer grants its claim")
+            # If it has just ended by itself, the guard will find that and do nothing.
             self._guard.stop(token, None)
         self._end_strays(held)
         self._store.refresh_clock()

@@ -91,10 +91,10 @@ def marked(mark: str, *, alone: bool) -> Iterator[None]:
 
 
 def carries(pid: int, mark: str) -> bool:
-    """Return whether a process was started with `mark` as the beginning of its body variable."""
+    """Return whether a process was started with `mark` as its body variable."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
-            return b"\0" + f"{BODY_VARIABLE}={mark}".encode() in b"\0" + file.read()
+            return f"\0{BODY_VARIABLE}={mark}\0".encode() in b"\0" + file.read()
     except OSError:
         return False
 

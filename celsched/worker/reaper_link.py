@@ -5,6 +5,7 @@ It never waits for it. The pipe is the message: when this process dies, however 
 
 import contextlib
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,39 +22,51 @@ class ReaperLink:
         self._command = [sys.executable, "-I", "-S", str(reaper.__file__), worker_id, str(folder)]
         self._told: set[int] = set()
         self._process: subprocess.Popen[bytes] | None = None
+        # A bare descriptor: a buffered file has a lock, and a child forked while it is held could never let go of it.
+        self._pipe: int | None = None
 
     def tell(self, children: set[int]) -> None:
         """Say which pool children there are now; a reaper that has died is replaced and told everything."""
         if self._process is None or self._process.poll() is not None:
             self._start()
-        lines = [f"+{pid}\n" for pid in sorted(children - self._told)] + [
-            f"-{pid}\n" for pid in sorted(self._told - children)
-        ]
-        if lines and self._process is not None and self._process.stdin is not None:
-            with contextlib.suppress(OSError):
-                self._process.stdin.write("".join(lines).encode())
-                self._process.stdin.flush()
+        if self._pipe is None or children == self._told:
+            return
+        lines = [f"+{pid}\n" for pid in sorted(children - self._told)]
+        lines += [f"-{pid}\n" for pid in sorted(self._told - children)]
+        with contextlib.suppress(OSError):
+            os.write(self._pipe, "".join(lines).encode())
             self._told = set(children)
 
     def leave(self) -> None:
         """In a forked child: let go of the pipe, so that it closes when the main process dies."""
-        if self._process is not None and self._process.stdin is not None:
-            with contextlib.suppress(OSError):
-                self._process.stdin.close()
+        self._hang_up()
+        if self._process is not None:
             self._process.returncode = 0  # not ours to wait for: no warning when the object goes
 
     def close(self) -> None:
         """Close the pipe and wait shortly; the reaper removes the folder."""
+        self._hang_up()
         if self._process is not None:
-            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-                self._process.communicate(timeout=2)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=2)
+
+    def _hang_up(self) -> None:
+        pipe, self._pipe = self._pipe, None
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                os.close(pipe)
 
     def _start(self) -> None:
+        self._hang_up()
         self._told = set()
+        reading, self._pipe = os.pipe()
         try:
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd="/", start_new_session=True
+                self._command, stdin=reading, stdout=subprocess.DEVNULL, cwd="/", start_new_session=True
             )
         except OSError as error:
             self._process = None
+            self._hang_up()
             logger.warning("the reaper cannot be started (%s); if this worker is killed, orphans may stay", error)
+        finally:
+            os.close(reading)

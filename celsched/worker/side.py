@@ -25,6 +25,7 @@ from celsched.settings import Settings
 from celsched.store import claims
 from celsched.store.store import Store, Tx, open_store
 from celsched.worker import processes
+from celsched.worker.desk_store import DeskStore
 from celsched.worker.execute import execute
 from celsched.worker.guard import Guard, Timing
 from celsched.worker.identity import identify
@@ -34,7 +35,7 @@ from celsched.worker.ledger import Desk, Ledger
 from celsched.worker.output_files import make_folder
 from celsched.worker.reaper_link import ReaperLink
 from celsched.worker.runtime import Runtime
-from celsched.worker.slots import MOST_SLOTS, Slots
+from celsched.worker.slots import MOST_SLOTS, Occupant, Slots, SlotState
 
 logger = logging.getLogger("celsched.worker")
 
@@ -129,9 +130,10 @@ class WorkerSide:
         slots = Slots(min(MOST_SLOTS, max(16, 2 * concurrency)))
         self.runtime = Runtime(self.settings, store, identity, slots, folder)
         timing = Timing(self.settings.kill_grace.total_seconds(), _SILENCE * self.settings.lease.total_seconds())
+        store.close()  # no connection may cross the fork; children open their own
         clock = self.runtime.clock
         guard = Guard(slots, folder, identity.id, timing, clock.monotonic)
-        desk = Desk(desk_store, slots, folder, Redactor(self.settings.redact), clock.monotonic)
+        desk = Desk(DeskStore(desk_store), slots, folder, Redactor(self.settings.redact), clock.monotonic)
         queues = list(self.app.amqp.queues.consume_from)
         ledger = Ledger(desk, guard, instance_of(identity, queues, concurrency, desk_store.clock.now()))
         self._reaper = ReaperLink(identity.id, folder)
@@ -159,6 +161,10 @@ class WorkerSide:
             self.runtime = None
             return
         runtime.index = index
+        with runtime.slots.lock(index):
+            # So that the reaper learns of a child before its first body; a dead predecessor's claim stays to be buried.
+            if runtime.slots.read(index).state is SlotState.FREE:
+                runtime.slots.write(index, Occupant(pid=os.getpid()))
 
     def _on_shutting_down(self, **_: Any) -> None:
         self.drain(self.settings.drain.total_seconds())

@@ -13,6 +13,7 @@ from celsched.store import claims, instances, transitions
 from celsched.store.claims import Claimant
 from celsched.store.endings import Ending
 from celsched.store.store import Store, open_store
+from celsched.worker.desk_store import DeskStore
 from celsched.worker.guard import Guard, Timing, Verdict
 from celsched.worker.identity import identify
 from celsched.worker.instance import instance_of
@@ -59,7 +60,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     store, slots = open_store(f"sqlite:///{tmp_path}/s.db"), Slots(4)
     guard = RecordingGuard(slots, tmp_path)
     identity = identify("w")
-    desk = Desk(store, slots, tmp_path, Redactor(), lambda: 7.0)
+    desk = Desk(DeskStore(store), slots, tmp_path, Redactor(), lambda: 7.0)
     ledger = Ledger(desk, guard, instance_of(identity, ["default"], 2, store.clock.now()))
     yield Bench(store, slots, tmp_path, guard, ledger, identity.id)
     slots.close()
