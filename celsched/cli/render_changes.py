@@ -65,7 +65,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def _lines(preview: Preview) -> Iterator[tuple[str, str]]:
-    """Yield each line with its sign, `!` for what stands in the way and a space for what only explains."""
+    """Yield each line with its sign, `!` for what stands in the way, a space for what follows from it."""
     for change in preview.changes.made:
         sign = _SIGNS[change.action]
         yield sign, f"{sign} {change.kind} {one_line(change.name)}{_remark(change, preview)}"
@@ -97,7 +97,7 @@ def _essence(item: Definition) -> str:
 
 
 def _field(field: FieldChange) -> Iterator[tuple[str, str]]:
-    yield " ", f"    {field.key}: {_value(field.old)} -> {_value(field.new)}"
+    yield "", f"    {field.key}: {_value(field.old)} -> {_value(field.new)}"
 
 
 def _value(value: Any) -> str:
