@@ -10,6 +10,8 @@ from celsched.cli.context import CliContext
 from celsched.cli.log_output import formatter_for, level_of
 from celsched.cli.storage import store_of
 from celsched.errors import SettingsError
+from celsched.service import ServiceManager
+from celsched.settings.load import notify_socket
 from celsched.worker.main import Shape, run_worker
 from celsched.worker.quiet import Voice
 
@@ -41,7 +43,11 @@ def worker(
         settings,
         store_of(cli),
         Shape(count, served, name, embedded),
-        Voice(formatter_for(cli.stderr, settings.timezone), level_of(cli.verbosity)),
+        Voice(
+            formatter_for(cli.stderr, settings.timezone),
+            level_of(cli.verbosity),
+            ServiceManager(None if embedded else notify_socket()),
+        ),
     )
 
 

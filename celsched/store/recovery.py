@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exists, select
 
 from celsched.domain.execution import State
 from celsched.store.tables import LIVE, executions
@@ -36,6 +36,14 @@ def running(tx: Connection) -> list[Running]:
         Running(row.id, row.claim_token, row.heartbeat, row.schedule or row.task, row.worker)
         for row in tx.execute(query)
     ]
+
+
+def unheard(tx: Connection, queues: Sequence[str] | None, before: datetime) -> bool:
+    """Return whether an execution was queued before `before`, sent again since, and is still not claimed."""
+    conditions = [executions.c.state == State.QUEUED, executions.c.sends >= 2, executions.c.queued_at < before]
+    if queues is not None:
+        conditions.append(executions.c.queue_name.in_(list(queues)))
+    return bool(tx.scalar(select(exists().where(*conditions, LIVE))))
 
 
 def forgotten_waits(tx: Connection, limit: int = 100) -> Sequence[int]:

@@ -28,17 +28,29 @@ class _Every:
     due: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """What else is done in the ledger's thread: `alive` each second, store or not; `check` as often as a beat."""
+
+    alive: Callable[[], None]
+    check: Callable[[], None]
+
+
 class Keeper:
     """Runs a guard and a ledger until stopped."""
 
-    def __init__(self, guard: Guard, ledger: Ledger, reaper: ReaperLink, clock: Clock, heartbeat: float) -> None:
+    def __init__(
+        self, guard: Guard, ledger: Ledger, reaper: ReaperLink, clock: Clock, heartbeat: float, turns: Turns
+    ) -> None:
         self._guard, self._ledger, self._reaper, self._clock = guard, ledger, reaper, clock
+        self._alive = _Every(_POLL, turns.alive)
         self._work = (
             _Every(0.0, ledger.settle),
             _Every(heartbeat, ledger.beat),
             _Every(_POLL, ledger.poll),
             _Every(0.0, ledger.ship),
             _Every(_REPORT, ledger.report),
+            _Every(heartbeat, turns.check),
         )
         self._stop = threading.Event()
         self._away = False
@@ -90,6 +102,9 @@ class Keeper:
                     fine = self._safely("keeping the store informed", work.do)
                     if fine:
                         work.due = now + work.seconds
+            if now >= self._alive.due:
+                self._alive.due = now + self._alive.seconds
+                self._safely("telling the service manager", self._alive.do)
             self._clock.wait(self._stop, _TURN if fine else _AWAY)
 
     def _safely(self, what: str, do: Callable[[], None]) -> bool:

@@ -67,6 +67,7 @@ def run_worker(
     app = _app(settings)
     side = install(app, settings, shape.name)
     side.given_store = store
+    side.service = voice.service
     # Here already: an error in it must end the start with a message.
     prepare_imports(tuple(map(str, settings.python_path)), settings.preload)
     worker = _OurWorker(
@@ -83,15 +84,16 @@ def run_worker(
         loglevel="INFO",
     )
     worker.side = side
+    side.on_deaf = worker.give_up
     finished = threading.Event()
-    _in_background("celsched-exit", lambda: _leave_anyway(side, finished))
+    _in_background("celsched-exit", lambda: _leave_anyway(worker, finished))
     if shape.embedded:
         _in_background("celsched-parent", _stop_without_parent)
     worker.start()
     side.close()
     finished.set()
     logger.info("worker %s has stopped", side.name)
-    return 0
+    return worker.code
 
 
 def _app(settings: Settings) -> BrokerApp:
@@ -110,6 +112,13 @@ class _OurWorker(Worker):  # type: ignore[misc] # Celery carries no types
     """A Celery worker with our answer to signals."""
 
     side: WorkerSide
+    code = os.EX_OK
+
+    def give_up(self) -> None:
+        """Stop as at SIGTERM, and end with 75, for whoever started us to start another one."""
+        self.code = os.EX_TEMPFAIL
+        state.should_stop = self.code
+        self.side.drain(self.side.settings.drain.total_seconds())
 
     def install_platform_tweaks(self, worker: Any) -> None:
         """Stop at SIGTERM and SIGINT: drain at the first, at once at the second. SIGHUP restarts nothing."""
@@ -138,9 +147,9 @@ def _stop_without_parent() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _leave_anyway(side: WorkerSide, finished: threading.Event) -> None:
+def _leave_anyway(worker: _OurWorker, finished: threading.Event) -> None:
     """End the process where Celery does not manage to, once every body is gone or could not be recorded in time."""
-    clock = SystemClock()
+    clock, side = SystemClock(), worker.side
     quiet_since: float | None = None
     while not clock.wait(finished, 0.2):
         runtime = side.runtime
@@ -154,4 +163,4 @@ def _leave_anyway(side: WorkerSide, finished: threading.Event) -> None:
         if late or (quiet_since is not None and now > quiet_since + patience):
             side.close()
             logger.info("worker %s has stopped", side.name)
-            os._exit(os.EX_OK)
+            os._exit(worker.code)

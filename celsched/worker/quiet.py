@@ -5,12 +5,13 @@ It never touches the logging of an application that only called `install`.
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from celery import signals
 
 from celsched.context import frame
+from celsched.service import ServiceManager
 
 _FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
 _OURS = "celsched"
@@ -32,10 +33,11 @@ class _Outcomes(logging.Filter):
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """The form of a worker's own log lines, and the mildest level it says."""
+    """How a worker speaks: the form of its own log lines, the mildest level it says, and to which service manager."""
 
     form: logging.Formatter | None = None
     level: int = logging.INFO
+    service: ServiceManager = field(default_factory=lambda: ServiceManager(None))
 
 
 def log_quietly(voice: Voice) -> None:

@@ -9,7 +9,7 @@ import shutil
 import signal
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -21,6 +21,7 @@ from celsched.broker.message import TASK_EXECUTE, Message
 from celsched.callables.resolve import prepare_imports
 from celsched.errors import CelschedError
 from celsched.redact import Redactor
+from celsched.service import ServiceManager
 from celsched.settings import Settings
 from celsched.store import claims
 from celsched.store.store import Store, Tx, open_store
@@ -28,9 +29,10 @@ from celsched.worker import processes
 from celsched.worker.desk_store import DeskStore
 from celsched.worker.execute import execute
 from celsched.worker.guard import Guard, Timing
+from celsched.worker.hearing import Hearing
 from celsched.worker.identity import identify
 from celsched.worker.instance import instance_of
-from celsched.worker.keeper import Keeper
+from celsched.worker.keeper import Keeper, Turns
 from celsched.worker.ledger import Desk, Ledger
 from celsched.worker.output_files import make_folder
 from celsched.worker.reaper_link import ReaperLink
@@ -57,6 +59,10 @@ class WorkerSide:
         """The store for the pool children, where the caller has opened one."""
         self.gave_up_at: float | None = None
         """When bodies that still run are ended (monotonic seconds), because the worker stops."""
+        self.service = ServiceManager(None)
+        self.on_deaf: Callable[[], None] | None = None
+        """What to do when the consumer is dead; an application's own worker is left alone."""
+        self._hearing: Hearing | None = None
         self._name = name
         self._reaper: ReaperLink | None = None
 
@@ -71,6 +77,7 @@ class WorkerSide:
             (signals.worker_init, self._on_worker_init),
             (signals.worker_ready, self._on_ready),
             (signals.worker_process_init, self._on_child),
+            (signals.task_received, self._on_received),
             (signals.worker_shutting_down, self._on_shutting_down),
             (signals.worker_shutdown, self._on_shutdown),
         ):
@@ -137,11 +144,31 @@ class WorkerSide:
         queues = list(self.app.amqp.queues.consume_from)
         ledger = Ledger(desk, guard, instance_of(identity, queues, concurrency, desk_store.clock.now()))
         self._reaper = ReaperLink(identity.id, folder)
-        self.keeper = Keeper(guard, ledger, self._reaper, clock, self.settings.heartbeat.total_seconds())
+        self._hearing = Hearing(desk.store, slots, clock.monotonic, self._served(queues), self.settings.republish)
+        turns = Turns(self._tell_alive, self._check_hearing)
+        self.keeper = Keeper(guard, ledger, self._reaper, clock, self.settings.heartbeat.total_seconds(), turns)
 
     def _on_ready(self, sender: Any, **_: Any) -> None:
         if self.keeper is not None and sender.app is self.app:
             self.keeper.start()
+            self.service.ready()
+
+    def _served(self, queues: Sequence[str]) -> Sequence[str] | None:
+        return None if self.settings.embedded else queues
+
+    def _on_received(self, **_: Any) -> None:
+        if self._hearing is not None:
+            self._hearing.note()
+
+    def _tell_alive(self) -> None:
+        runtime = self.runtime
+        self.service.alive(f"{len(runtime.slots.busy()) if runtime else 0} executions running")
+
+    def _check_hearing(self) -> None:
+        """Stop a worker that is up but does not hear its queues any more; who restarts it is the service manager."""
+        if self._hearing is not None and self.on_deaf is not None and self._hearing.deaf():
+            logger.error("this worker has free processes but receives nothing from its queues: it stops")
+            self.on_deaf()
 
     def _on_child(self, **_: Any) -> None:
         runtime = self.runtime
@@ -176,6 +203,7 @@ class WorkerSide:
 
     def drain(self, seconds: float) -> None:
         """Claim nothing more; bodies have this long to end. Safe in a signal handler; may be called again."""
+        self.service.stopping()
         if self.runtime is not None:
             self.runtime.slots.start_draining()
         if self.keeper is not None:

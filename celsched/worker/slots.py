@@ -162,6 +162,11 @@ class Slots:
         """Return the indices of slots that are not free."""
         return [index for index in range(self.count) if self._memory[self._at(index)] != SlotState.FREE]
 
+    def any_free(self) -> bool:
+        """Return whether a pool process waits for work."""
+        occupants = (self.read(index) for index in range(self.count) if self.state(index) is SlotState.FREE)
+        return any(occupant.pid for occupant in occupants)
+
     @property
     def draining(self) -> bool:
         """Whether the worker stops: nothing new may be claimed."""
