@@ -4,7 +4,7 @@ It never reads a file; manifests come in decoded and checked.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from celsched.domain.changes import Action, Change, ChangeSet, Definitions, Kind, diff
@@ -194,4 +194,5 @@ def _next(
     start = effective(task, wanted, scope.settings).start_at
     was = scope.policies(old.task, old).start_at
     new_rule = (wanted.rule, start) != (old.definition.rule, was)
-    return ledger.opened(scope, old.state, wanted, holder, now, new_rule=new_rule).next_fire_time
+    closed = replace(old.state, cursor=max(old.state.cursor, now))  # as it will be once the old definition is closed
+    return ledger.opened(scope, closed, wanted, holder, now, new_rule=new_rule).next_fire_time
