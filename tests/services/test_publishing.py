@@ -3,6 +3,7 @@
 import logging
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def outbox(store: Store, clock: ManualClock, publisher: RecordingPublisher) -> O
     return Outbox(store, clock, publisher, word="abc", republish=30 * SECOND)
 
 
-def _ask(scope: Scope, count: int = 1, **options: object) -> list[int]:
+def _ask(scope: Scope, count: int = 1, **options: Any) -> list[int]:
     add_task(scope, **options)
     return [run_now(scope, RunNow("task")) for _ in range(count)]
 
@@ -88,7 +89,8 @@ def test_while_the_broker_is_down_everything_is_held_back_a_little_longer_each_t
 ) -> None:
     _ask(scope, 3)
     publisher.failure = BrokerUnreachable("redis does not answer")
-    pauses, waited = [], timedelta(0)
+    pauses: list[float] = []
+    waited = timedelta(0)
     with caplog.at_level(logging.INFO):
         while len(pauses) < 8:
             if outbox.run_once(GO_ON).down:

@@ -1,0 +1,158 @@
+"""The daemon as a whole on a real store: it scans, publishes, says that it lives, survives faults, and stops clean."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from celsched.clock import SystemClock
+from celsched.dispatcher.daemon import Daemon, Parts
+from celsched.dispatcher.housekeeping import Housekeeping
+from celsched.dispatcher.publish import Outbox
+from celsched.dispatcher.recover import Recovery
+from celsched.dispatcher.tick import DueScan, TickResult
+from celsched.domain.execution import State
+from celsched.operations.requests import RunNow, run_now
+from celsched.operations.scope import Scope
+from celsched.service import ServiceManager
+from celsched.store import instances
+from celsched.store.presence import Presence
+from celsched.store.store import Store
+from celsched.store.wake import Doorbell
+from tests.support.actors import DAEMON, all_executions, run
+from tests.support.clock import ManualClock
+from tests.support.factories import add_schedule, add_task
+from tests.support.publisher import RecordingPublisher
+from tests.support.stores import START
+from tests.support.waiting import wait_until
+
+SECOND = timedelta(seconds=1)
+
+
+class ShiftedClock(SystemClock):
+    """The machine's clock, moved so that it reads START when it is made; a daemon under test needs one that goes."""
+
+    def __init__(self) -> None:
+        self._ahead = (START - SystemClock().now()).total_seconds()
+        super().__init__(lambda: self._ahead)
+
+    def skip(self, length: timedelta) -> None:
+        """Let `length` pass at once."""
+        self._ahead += length.total_seconds()
+
+
+def _parts(store: Store, publisher: RecordingPublisher, *, address: str | None = None) -> Parts:
+    clock = store.clock
+    return Parts(
+        store=store,
+        clock=clock,
+        scan=DueScan(store, clock, {}, DAEMON),
+        outbox=Outbox(store, clock, publisher, word="abc", republish=30 * SECOND),
+        recovery=Recovery(store, clock, lease=60 * SECOND, period=10 * SECOND),
+        housekeeping=Housekeeping(store, clock, keep=timedelta(days=30)),
+        presence=Presence(store, clock, "daemon", every=10 * SECOND),
+        doorbell=Doorbell(store, clock),
+        service=ServiceManager(address),
+    )
+
+
+@contextmanager
+def _running(parts: Parts, extra: Callable[[], None] | None = None) -> Iterator[Daemon]:
+    """Run a daemon in a thread while the block lasts; it must stop by itself soon after it is asked to."""
+    stop = threading.Event()
+    daemon = Daemon(parts, recover_every=10 * SECOND, extra=extra)
+    thread = threading.Thread(target=daemon.run, args=(stop,))
+    thread.start()
+    try:
+        yield daemon
+    finally:
+        stop.set()
+        daemon.wake()
+        thread.join(15)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def moving(store: Store) -> ShiftedClock:
+    """Give the store a clock that goes."""
+    clock = ShiftedClock()
+    store._clock = clock
+    return clock
+
+
+@pytest.fixture
+def publisher() -> RecordingPublisher:
+    """Remembers what is sent."""
+    return RecordingPublisher()
+
+
+def test_a_fire_time_is_dispatched_and_published_and_a_request_at_once(
+    store: Store, scope: Scope, moving: ShiftedClock, publisher: RecordingPublisher
+) -> None:
+    add_schedule(scope, cron="* * * * *")
+    with _running(_parts(store, publisher)):
+        moving.skip(30 * SECOND)
+        wait_until(lambda: len(publisher.sent) == 1, message="the due fire time is published")
+        add_task(scope, "other")
+        run_now(scope, RunNow("other"))
+        wait_until(lambda: len(publisher.sent) == 2, message="the request is published")
+        wait_until(
+            lambda: {one.state for one in all_executions(store)} == {State.QUEUED}, message="both are marked as sent"
+        )
+        (instance,) = store.read(lambda tx: instances.running(tx, "daemon"))
+
+    assert instance.kind == "daemon"
+    assert publisher.closed
+    assert store.read(lambda tx: instances.running(tx, "daemon")) == []
+
+
+def test_it_tells_the_service_manager_that_it_is_ready_lives_and_stops(
+    store: Store, moving: ShiftedClock, publisher: RecordingPublisher, tmp_path: Path
+) -> None:
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(address)
+        manager.settimeout(10)
+        with _running(_parts(store, publisher, address=address)):
+            said = [manager.recv(1000).decode() for _ in range(2)]
+        manager.setblocking(False)
+        while "STOPPING=1" not in said:
+            said.append(manager.recv(1000).decode())
+
+    assert said[0] == "READY=1"
+    assert said[1].startswith("WATCHDOG=1\nSTATUS=last scan")
+
+
+def test_a_failing_companion_neither_ends_the_daemon_nor_its_scans(
+    store: Store, scope: Scope, moving: ShiftedClock, publisher: RecordingPublisher
+) -> None:
+    calls = []
+
+    def broken() -> None:
+        calls.append(1)
+        raise OSError("no such program")
+
+    add_task(scope)
+    with _running(_parts(store, publisher), broken):
+        wait_until(lambda: len(calls) >= 2, message="the companion was looked after twice")
+        run_now(scope, RunNow("task"))
+        wait_until(lambda: publisher.sent, message="the request is published all the same")
+
+
+def test_housekeeping_purges_what_ended_long_ago(scope: Scope, clock: ManualClock) -> None:
+    add_task(scope)
+    old, young = run_now(scope, RunNow("task")), run_now(scope, RunNow("task"))
+    run(scope.store, old)
+    clock.advance(timedelta(days=30, seconds=1))
+    run(scope.store, young)
+
+    assert Housekeeping(scope.store, clock, keep=timedelta(days=30)).run_once() == 1
+    assert [one.id for one in all_executions(scope.store)] == [young]
+
+
+def test_the_due_scan_of_an_idle_store_does_nothing(store: Store) -> None:
+    assert DueScan(store, store.clock, {}, DAEMON).run_once() == TickResult()
