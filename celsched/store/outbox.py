@@ -9,11 +9,14 @@ from sqlalchemy import ColumnElement, Connection, TextClause, exists, func, not_
 from celsched.domain.execution import State
 from celsched.store.tables import UNSENT, executions
 from celsched.store.transitions import CLAIMABLE, move
+from celsched.store.types import Instant
 
 LONGEST = timedelta(minutes=5)
 """The longest back-off between two sends of one attempt."""
 _AHEAD = timedelta(minutes=6)
 """A publish lease further ahead than this was written by a clock that has since been set back: it counts as due."""
+_SKEW = timedelta(seconds=5)
+"""A row written further in the future than this was written before the clock was set back; it does not wait for it."""
 BATCH = 50
 
 
@@ -110,8 +113,9 @@ def any_due(tx: Connection, now: datetime) -> bool:
 
 
 def _due(now: datetime) -> tuple[ColumnElement[bool] | TextClause, ...]:
+    written = func.coalesce(executions.c.attempt_started_at, executions.c.created_at, type_=Instant())
     return (
         UNSENT,
         or_(executions.c.publish_after <= now, executions.c.publish_after > now + _AHEAD),
-        executions.c.dispatch_at <= now,
+        or_(executions.c.dispatch_at <= now, written > now + _SKEW),
     )

@@ -145,6 +145,15 @@ def test_a_lease_of_a_clock_that_was_set_back_counts_as_due(store: Store, clock:
     assert [parcel.execution_id for parcel in take(store)] == [asked]
 
 
+def test_a_row_of_a_clock_that_was_set_back_does_not_wait_for_it(scope: Scope, clock: ManualClock) -> None:
+    clock.advance(timedelta(hours=1))
+    add_task(scope)
+    asked = run_now(scope, RunNow("task"))
+    clock.set(clock.now() - timedelta(hours=1))
+
+    assert [parcel.execution_id for parcel in take(scope.store)] == [asked]
+
+
 def test_a_batch_takes_the_longest_due_first_and_no_more_than_fits(scope: Scope, clock: ManualClock) -> None:
     add_task(scope)
     first = run_now(scope, RunNow("task"))
