@@ -10,7 +10,7 @@ from celsched.store.store import Store, open_store
 from tests.support.clock import ManualClock
 from tests.support.factories import scope_of
 from tests.support.services import PostgresServer
-from tests.support.stores import TEMPLATE, clock_of, copy_sqlite, make_sqlite_template, store_at
+from tests.support.stores import TEMPLATE, EmptyDatabases, clock_of, copy_sqlite, make_sqlite_template, store_at
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +24,20 @@ def postgres_template(postgres_server: PostgresServer) -> str:
     """A PostgreSQL database with the migrations applied."""
     open_store(postgres_server.create_database(TEMPLATE), upgrade=True).close()
     return TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def postgres_pool(postgres_server: PostgresServer, postgres_template: str) -> EmptyDatabases:
+    """Databases that are handed out empty."""
+    return EmptyDatabases(postgres_server, postgres_template)
+
+
+@pytest.fixture
+def postgres_url(postgres_pool: EmptyDatabases) -> Iterator[str]:
+    """The URL of an empty database with the tables in it."""
+    url = postgres_pool.take()
+    yield url
+    postgres_pool.give_back(url)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,22 +1,67 @@
 """Owns stores for tests: templates with the migrations applied, copies of them, and the check that none leaks.
 
-It never shares a database between two tests.
+It never hands a test anything that another one left behind.
 """
 
+import itertools
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
+from psycopg import sql
+
 from celsched.clock import Clock
+from celsched.store import migrate
 from celsched.store.engine import make_engine, parse_url
 from celsched.store.store import Store, open_store
+from celsched.store.tables import metadata
 from tests.support.clock import ManualClock
+from tests.support.services import PostgresServer
 
 START = datetime(2026, 3, 1, 12, 0, 30, tzinfo=UTC)
 """When the clock of a test's store begins; the minute is not full, so that nothing is due by accident."""
 TEMPLATE = "celsched_template"
+
+
+class EmptyDatabases:
+    """PostgreSQL databases with our tables: emptied and used again, because a copy of the template costs 0.13 s.
+
+    One whose schema a test has changed is dropped.
+    """
+
+    def __init__(self, server: PostgresServer, template: str) -> None:
+        self._server = server
+        self._template = template
+        self._free: list[str] = []
+        self._numbers = itertools.count(1)
+
+    def take(self) -> str:
+        """Return the URL of one that is empty."""
+        if self._free:
+            return self._free.pop()
+        return self._server.create_database(f"celsched_store_{next(self._numbers)}", self._template)
+
+    def give_back(self, url: str) -> None:
+        """Empty it for the next test; nobody may be connected any more."""
+        database = url.rpartition("/")[2]
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+            clean = _shape(connection) == (migrate.HEAD, sorted([*metadata.tables, "alembic_version"]))
+            if clean:
+                names = sql.SQL(", ").join(sql.Identifier(name) for name in metadata.tables)
+                connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(names))
+        if clean:
+            self._free.append(url)
+        else:
+            self._server.drop_database(database)
+
+
+def _shape(connection: "psycopg.Connection[tuple[str]]") -> tuple[str, list[str]]:
+    version = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    return version[0] if version else "", sorted(name for (name,) in tables)
 
 
 def sqlite_url(path: Path) -> str:
