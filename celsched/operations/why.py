@@ -20,6 +20,7 @@ from celsched.timing.instant import format_instant, parse_instant
 from celsched.timing.jitter import jitter_delay
 
 __all__ = ["Answer", "why"]
+NOT_A_FIRE_TIME = "not_a_fire_time"
 _FAR = timedelta(days=9 * 366)
 """How far a neighbour is looked for: 29 February can be eight years away."""
 
@@ -44,7 +45,7 @@ def why(scope: Scope, name: str, at: str | None, *, heartbeat: timedelta) -> Ans
         asked = None if at is None else parse_instant(at, zone, now)
         chosen = _lived_at(named, asked)
         case = Case(tx, now, standing(scope, chosen.schedule, now), chosen.deleted_at, heartbeat)
-        return _latest(case) if asked is None else _answer(case, asked, _precision(asked))
+        return _latest(case) if asked is None else _asked(case, asked)
 
     return scope.store.read(work)
 
@@ -61,6 +62,14 @@ def _precision(asked: datetime) -> timedelta:
     if asked.microsecond:
         return TICK
     return timedelta(seconds=1) if asked.second else timedelta(minutes=1)
+
+
+def _asked(case: Case, asked: datetime) -> Answer:
+    answer = _answer(case, asked, _precision(asked))
+    if answer.verdict == NOT_A_FIRE_TIME and asked.microsecond:
+        # `2h ago` falls between two microseconds of nobody's choice: its second is meant.
+        return _answer(case, asked.replace(microsecond=0), timedelta(seconds=1))
+    return answer
 
 
 def _answer(case: Case, asked: datetime, width: timedelta) -> Answer:
@@ -115,9 +124,11 @@ def _latest(case: Case) -> Answer:
 def _none_yet(case: Case) -> Answer:
     first = case.standing.next_fire_time
     text = f"{case.name!r} has had no fire time yet"
-    if first is not None:
+    if case.deleted_at is not None:
+        text = f"{case.name!r} was deleted at {case.when(case.deleted_at)}, before it had a fire time"
+    elif first is not None:
         text += f"; the first is {case.when(first)}, in {span(first - case.now)}"
-    if case.standing.remark:
+    if case.standing.remark and case.deleted_at is None:
         text += f"; {case.standing.remark}"
     more = later_request(case, None)
     return Answer(case.name, "none_yet", sentence(text), details=(more,) if more else (), after=first)
@@ -203,7 +214,7 @@ def _no_fire_time(case: Case, asked: datetime) -> Answer:
         details.append(f"The schedule was made at {case.when(schedule.created_at)}.")
     commands = [command("why", case.name, "--at", format_instant(before))] if before else []
     return Answer(
-        case.name, "not_a_fire_time", sentence(text), None, tuple(details), tuple(commands), before=before, after=after
+        case.name, NOT_A_FIRE_TIME, sentence(text), None, tuple(details), tuple(commands), before=before, after=after
     )
 
 

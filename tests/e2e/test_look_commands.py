@@ -62,7 +62,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "celsched.toml").write_text(f'task_modules = ["files.*"]\ndatabase_url = "{url}"\n')
     open_store(url).close()
     # The daemon is long gone: what the commands say must not depend on when this test runs within an hour.
-    began = SystemClock().now().replace(minute=10, second=0, microsecond=0) - 3 * HOUR
+    began = SystemClock().now().replace(minute=10, second=0, microsecond=0) - 4 * HOUR
     clock = ManualClock(began)
     with store_at(url, clock) as store:
         _fill(store, clock)

@@ -374,3 +374,18 @@ def test_mistakes_are_refused_with_a_hint(scope: Scope) -> None:
     assert unknown.value.hint == "did you mean `هر ساعت`?"
     with pytest.raises(InvalidRule):
         ask(scope, "هر ساعت", "whenever")
+
+
+def test_a_relative_time_means_its_second(scope: Scope, store: Store, clock: ManualClock) -> None:
+    add_schedule(scope)
+    clock.advance(HOUR)
+    scan(store)
+    clock.set(datetime(2026, 3, 1, 15, 0, 0, 250_000, tzinfo=UTC))
+    assert ask(scope, at="2h ago").fire_time == datetime(2026, 3, 1, 13, tzinfo=UTC)
+
+
+def test_a_schedule_deleted_before_its_first_fire_time_says_so(scope: Scope, clock: ManualClock) -> None:
+    add_schedule(scope)
+    control.delete_schedule(scope, "schedule")
+    clock.advance(HOUR)
+    assert ask(scope).sentence == "'schedule' was deleted at 2026-03-01 12:00:30 UTC, before it had a fire time."
