@@ -60,22 +60,27 @@ def coming(scope: Scope, name: str | None = None, *, limit: int = 10, since: dat
 
     now = scope.now()
     found = [standing(scope, schedule, now) for schedule in scope.store.read(work)]
-    merged = heapq.merge(*(_rows(one, now, since) for one in found), key=lambda row: (row.starts_at, row.schedule))
-    return Forecast(list(islice(merged, limit)), [remark for one in found for remark in _remarks(one, now)])
+    merged = heapq.merge(*(_starts(one, now, since) for one in found), key=lambda start: start[:2])
+    rows = [_coming(one, at, starts_at) for starts_at, _, at, one in islice(merged, limit)]
+    return Forecast(rows, [remark for one in found for remark in _remarks(one, now)])
 
 
 def next_starts(one: Standing, now: datetime, limit: int) -> list[Coming]:
     """Return the next fire times of a schedule."""
-    return list(islice(_rows(one, now, None), limit))
+    return [_coming(one, at, starts_at) for starts_at, _, at, _ in islice(_starts(one, now, None), limit)]
 
 
-def _rows(one: Standing, now: datetime, since: datetime | None) -> Iterator[Coming]:
+def _starts(one: Standing, now: datetime, since: datetime | None) -> Iterator[tuple[datetime, str, datetime, Standing]]:
+    """Yield (start, schedule, fire time, standing); what is dear to find out is left to those that are shown."""
     if one.subject is None or one.status is Status.BROKEN:
         return
     for at in fire_times(one.schedule, one.policies, one.subject, since or _from(one, now)):
-        starts_at = at + jitter_delay(one.schedule.name, at, one.subject.jitter)
-        note = dst_note(one.subject.rule, at)
-        yield Coming(one.schedule.name, one.schedule.task.name, at, starts_at, one.policies.timezone, note)
+        yield at + jitter_delay(one.schedule.name, at, one.subject.jitter), one.schedule.name, at, one
+
+
+def _coming(one: Standing, at: datetime, starts_at: datetime) -> Coming:
+    note = dst_note(one.subject.rule, at) if one.subject else None
+    return Coming(one.schedule.name, one.schedule.task.name, at, starts_at, one.policies.timezone, note)
 
 
 def _from(one: Standing, now: datetime) -> datetime:
