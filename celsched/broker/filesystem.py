@@ -3,6 +3,7 @@
 It never fans out, sorts by priority or redelivers what a dead worker took: the store publishes that again.
 """
 
+import contextlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -104,7 +105,18 @@ class Transport(virtual.Transport):
     polling_interval = 0.05  # seconds; an empty queue costs one scan of an empty folder
     driver_type = SCHEME
     driver_name = SCHEME
-    implements = virtual.Transport.implements.extend(asynchronous=False, exchange_type=frozenset({"direct", "topic"}))
+    # Asynchronous, so that Celery takes the pool with a pipe for each child. The other pool has one pipe for all, held
+    # by a semaphore: an idle child that is killed takes it along, and the worker never runs anything again.
+    implements = virtual.Transport.implements.extend(asynchronous=True, exchange_type=frozenset({"direct", "topic"}))
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        """Look for messages each `polling_interval` from Celery's event loop."""
+        loop.call_repeatedly(self.polling_interval, self._deliver_all)
+
+    def _deliver_all(self) -> None:
+        with contextlib.suppress(Empty):
+            while self.cycle is not None:
+                self.cycle.get(self._deliver, timeout=0)
 
     def drain_events(self, connection: Any, timeout: float | None = None, **kwargs: Any) -> None:
         """Deliver one message, or raise `socket.timeout` after `timeout` seconds, at most a quarter of one.
