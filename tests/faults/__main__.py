@@ -1,0 +1,54 @@
+"""Owns `python -m tests.faults`: runs by seed on the stores asked for, a report, and 1 as exit code if one failed."""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.faults.drive import Order, run
+from tests.faults.report import as_json, as_table, numbers
+from tests.faults.site import StoreKind
+
+
+def main() -> int:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=5.0, help="length of the part with faults, of each run")
+    parser.add_argument("--seed", type=int, default=1, help="the first seed")
+    parser.add_argument("--seeds", type=int, default=1, help="how many seeds")
+    parser.add_argument("--store", choices=("postgresql", "sqlite", "both"), default="both")
+    parser.add_argument("--planted", help="put this known fault into the processes (see tests/faults/planted.py)")
+    parser.add_argument("--no-faults", action="store_true", help="break nothing")
+    parser.add_argument("--json", type=Path, help="write the numbers there")
+    parser.add_argument("--keep", action="store_true", help="keep the folders of good runs too")
+    chosen = parser.parse_args()
+    stores: tuple[StoreKind, ...] = ("postgresql", "sqlite") if chosen.store == "both" else (chosen.store,)
+    runs = []
+    for seed in range(chosen.seed, chosen.seed + chosen.seeds):
+        for store in stores:
+            folder = Path(tempfile.mkdtemp(prefix=f"celsched-faults-{store}-{seed}-"))
+            order = Order(
+                folder,
+                store,
+                seed,
+                chosen.minutes * 60,
+                faults=not chosen.no_faults,
+                planted=chosen.planted,
+                least_faults=0 if chosen.no_faults else max(2, int(chosen.minutes * 6)),
+            )
+            found = numbers(run(order))
+            runs.append(found)
+            (folder / "report.json").write_text(as_json([found]))
+            if found["violations"] or chosen.keep:
+                sys.stderr.write(f"the evidence is in {folder}\n")
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
+    sys.stdout.write(as_table(runs))
+    if chosen.json:
+        chosen.json.write_text(as_json(runs))
+    return int(any(one["violations"] for one in runs))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

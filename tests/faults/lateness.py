@@ -1,0 +1,73 @@
+"""Owns the judgement of lateness: when each execution could have started, when it did, and what was broken between.
+
+It is pure. What was broken shortly before counts too, because a restart and a publish again take their time.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.faults.history import Fault
+from tests.faults.reading import Reading, Run, clock_time
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The first start of an execution: how late, and by which faults it may be excused."""
+
+    run: Run
+    ready: int
+    late: int
+    faults: tuple[Fault, ...]
+
+
+def starts(reading: Reading) -> list[Start]:
+    """Return the first start of every execution that began."""
+    found = []
+    limits = reading.history.limits
+    for name, rows in reading.rows_of.items():
+        planned = reading.planned.get(name)
+        free = 0
+        for row in rows:
+            runs = reading.runs_of.get(row.id)
+            ready = max(row.fire, free)
+            if planned is not None and planned.overlap != "allow" and row.state != "skipped":
+                free = max(free, row.finished or free)
+            if not runs:
+                continue
+            began = runs[0].began
+            touching = [
+                fault for fault in reading.history.faults if fault.touches(ready, began, limits.boot + limits.republish)
+            ]
+            found.append(Start(runs[0], ready, max(0, began - ready), tuple(touching)))
+    return found
+
+
+def too_late(reading: Reading) -> Iterator[tuple[str, str]]:
+    """I8: within a second or so where all is well, else within republish (with its back-off) of the recovery."""
+    limits = reading.history.limits
+    publishes = {row.id: row.publishes for row in reading.history.rows if row.attempt == 1}
+    for start in starts(reading):
+        if not start.faults:
+            if start.late > limits.healthy:
+                yield "late", f"{_said(start)} with nothing broken"
+            continue
+        # Each send that was lost doubles the pause before the next one; a first attempt that died adds a lease.
+        sends = publishes.get(start.run.execution, 4)
+        allowed = limits.boot + limits.margin + limits.republish * 2 ** min(max(sends - 1, 0), 4)
+        if start.run.attempt > 1:
+            allowed += limits.lease
+        recovered = max(fault.ended for fault in start.faults)
+        if start.ready + start.late > max(start.ready, recovered) + allowed:
+            last = start.faults[-1].kind
+            yield "late", f"{_said(start)}, {allowed / 1e6:.0f} s allowed after {last!r} ended {clock_time(recovered)}"
+
+
+def _said(start: Start) -> str:
+    return f"{start.run} of {start.run.schedule!r} began {start.late / 1e6:.2f} s after {clock_time(start.ready)}"
+
+
+def percentile(values: list[int], part: float) -> float:
+    """Return a percentile of microseconds, in seconds; 0 where there are none."""
+    if not values:
+        return 0.0
+    return sorted(values)[min(len(values) - 1, int(part * len(values)))] / 1e6

@@ -1,0 +1,158 @@
+"""Owns the ways to break an installation. Each returns when all is put right again; the driver notes from when to when.
+
+It never judges; a fault that could not be done returns None and does not count.
+"""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from celsched.settings.fault import POINTS
+from tests.faults.crew import Member, kill, tree
+from tests.faults.site import Site
+
+Harm = Callable[[Site, random.Random], frozenset[int] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Mischief:
+    """One kind of fault. `kills`: bodies may be lost by it; `frozen`: stopped for longer than a lease."""
+
+    kind: str
+    do: Harm
+    kills: bool = False
+    frozen: bool = False
+
+
+def pause(seconds: float) -> None:
+    """Let a fault last."""
+    time.sleep(seconds)
+
+
+def send(pids: Iterable[int], number: signal.Signals) -> None:
+    """Send a signal to whatever of these still lives."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _kill(site: Site, pids: list[int], *, whole: bool) -> frozenset[int]:
+    for member in site.crew.members:
+        if member.pid in pids:
+            member.excused.add(member.pid)
+    kill([one for pid in pids for one in (tree(pid) if whole else [pid])])
+    return frozenset(pids)
+
+
+def _daemons(site: Site) -> list[int]:
+    return [member.pid for member in site.crew.of_kind("daemon") if member.pid]
+
+
+def _one(pids: list[int], chance: random.Random) -> list[int]:
+    return [chance.choice(pids)] if pids else []
+
+
+def _killing(choose: Callable[[Site], list[int]], *, whole: bool = False, everyone: bool = False) -> Harm:
+    def harm(site: Site, chance: random.Random) -> frozenset[int] | None:
+        found = choose(site)
+        chosen = found if everyone else _one(found, chance)
+        return _kill(site, chosen, whole=whole) if chosen else None
+
+    return harm
+
+
+def _everything(site: Site, chance: random.Random) -> frozenset[int] | None:
+    return _kill(site, [*_daemons(site), *site.worker_mains()], whole=True)
+
+
+def _terminating(kind: str) -> Harm:
+    def harm(site: Site, chance: random.Random) -> frozenset[int] | None:
+        members = site.crew.of_kind(kind)
+        if not members:
+            return None
+        member = chance.choice(members)
+        return _terminate(member)
+
+    return harm
+
+
+def _terminate(member: Member) -> frozenset[int] | None:
+    process = member.process
+    if process is None or member.pid is None:
+        return None
+    member.excused.add(process.pid)
+    mine = frozenset(tree(process.pid))
+    process.send_signal(signal.SIGTERM)
+    until = time.monotonic() + 25
+    while process.poll() is None and time.monotonic() < until:
+        pause(0.05)
+    return mine
+
+
+def _freezing(choose: Callable[[Site], list[int]], least: float, most: float, *, whole: bool) -> Harm:
+    def harm(site: Site, chance: random.Random) -> frozenset[int] | None:
+        chosen = _one(choose(site), chance)
+        if not chosen:
+            return None
+        pids = tree(chosen[0]) if whole else chosen
+        send(pids, signal.SIGSTOP)
+        try:
+            pause(chance.uniform(least, most))
+        finally:
+            send(reversed(pids), signal.SIGCONT)
+        return frozenset(pids)
+
+    return harm
+
+
+def _fault_point(site: Site, chance: random.Random) -> frozenset[int] | None:
+    """Restart a process so that it kills itself at a point of the state machine, and wait until it has."""
+    point = chance.choice(sorted(POINTS))
+    mine = point.startswith(("claim", "body", "end"))
+    members = site.crew.of_kind("worker" if mine and site.redis else "daemon")
+    if not members:
+        return None
+    member = chance.choice(members)
+    before = member.log.stat().st_size
+    member.extra = {"CELSCHED_FAULT": f"{point}:{chance.randint(1, 4)}"}
+    pids = _terminate(member) or frozenset()
+    until = time.monotonic() + 14
+    reached = False
+    while time.monotonic() < until and not reached:
+        if member.process is not None:
+            member.excused.add(member.process.pid)
+        pause(0.1)
+        with member.log.open("rb") as log:
+            log.seek(before)
+            reached = b"fault point" in log.read()
+    if mine:
+        pids |= _terminate(member) or frozenset()  # its children would go on dying
+    return pids
+
+
+def common(site: Site) -> list[Mischief]:
+    """Return what can be done to processes."""
+    embedded = site.redis is None
+    found = [
+        Mischief("kill daemon", _killing(_daemons), kills=embedded),
+        Mischief("kill all daemons", _killing(_daemons, everyone=True), kills=embedded),
+        Mischief("kill worker", _killing(Site.worker_mains), kills=True),
+        Mischief("kill child", _killing(Site.pool_children), kills=True),
+        Mischief("kill child", _killing(Site.pool_children), kills=True),
+        Mischief("kill worker tree", _killing(Site.worker_mains, whole=True), kills=True),
+        Mischief("kill all workers", _killing(Site.worker_mains, whole=True, everyone=True), kills=True),
+        Mischief("kill everything", _everything, kills=True),
+        Mischief("stop daemon", _terminating("daemon"), kills=embedded),
+        Mischief("freeze daemon", _freezing(_daemons, 1, 4, whole=False)),
+        Mischief("freeze worker", _freezing(Site.worker_mains, 1, 3.5, whole=True)),
+        Mischief("freeze worker long", _freezing(Site.worker_mains, 8, 11, whole=True), kills=True, frozen=True),
+        Mischief("fault point", _fault_point, kills=True),
+        Mischief("fault point", _fault_point, kills=True),
+    ]
+    if not embedded:
+        found.append(Mischief("stop worker", _terminating("worker"), kills=True))
+    return found
