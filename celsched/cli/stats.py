@@ -24,6 +24,7 @@ from celsched.cli.stats_rows import (
     SLOW,
     columns,
     eyes_fields,
+    eyes_row,
     machine_fields,
     machine_row,
     row,
@@ -126,7 +127,9 @@ def _write_overview(cli: CliContext, scope: Scope, wanted: Wanted, output: Outpu
 
 
 def _write_performance(cli: CliContext, scope: Scope, wanted: Wanted, output: OutputMode | None) -> None:
-    found = reports.performance(scope, wanted)
-    eyes = for_eyes(cli, output)
-    rows = [machine_row(one, eyes=eyes) for one in found]
-    cli.write(Table(EYES if eyes else columns(), rows, empty="nothing to report on"), output)
+    found, empty = reports.performance(scope, wanted), "nothing to report on"
+    if for_eyes(cli, output):
+        rows = [eyes_row(one, mark_tasks=not wanted.by_task) for one in found]
+        cli.write(Table(EYES, rows, empty=empty), output)
+    else:
+        cli.write(Table(columns(), [machine_row(one) for one in found], empty=empty), output)

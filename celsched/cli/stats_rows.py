@@ -72,20 +72,27 @@ def columns() -> list[Column]:
     return [Column(key) for key in (*keys, "attempts", "cpu_seconds", "peak_memory_bytes", "per_day")]
 
 
-def machine_row(one: Performance, *, eyes: bool = False) -> dict[str, Any]:
-    """Return a subject's row; for eyes with bars and rounded numbers."""
+def machine_row(one: Performance) -> dict[str, Any]:
+    """Return a subject's row for machines."""
+    return _numbers(one) | {"per_day": _days(one.per_day)}
+
+
+def eyes_row(one: Performance, *, mark_tasks: bool) -> dict[str, Any]:
+    """Return a subject's row for a terminal; `mark_tasks` tells a task among schedules."""
+    found = _numbers(one)
+    rounded = {key: None if found[key] is None else round(found[key], 2) for key in ("attempts_per_run", "cpu_seconds")}
+    remarks = [" (task)"] if mark_tasks and one.subject.kind == "task" else []
+    remarks += [" (deleted)"] if one.subject.deleted else []
+    name = "".join((one.subject.name, *remarks))
+    return found | rounded | {"name": name, "bars": bars(one.per_day), "bad_bars": bad_bars(one.per_day)}
+
+
+def _numbers(one: Performance) -> dict[str, Any]:
     found = row(one.subject, one.outcomes) | asdict(one.usage)
     for length in _LENGTHS:
         values: Percentiles = getattr(one.lengths, length)
         found |= {f"{length}_{rank}": getattr(values, rank) for rank in _RANKS}
-    if not eyes:
-        return found | {"per_day": _days(one.per_day)}
-    rounded = {key: None if found[key] is None else round(found[key], 2) for key in ("attempts_per_run", "cpu_seconds")}
-    return found | rounded | {
-        "name": found["name"] + (" (deleted)" if one.subject.deleted else "")
-        + (" (task)" if one.subject.kind == "task" else ""),
-        "bars": bars(one.per_day), "bad_bars": bad_bars(one.per_day),
-    }  # fmt: skip
+    return found
 
 
 def row(subject: Subject, outcomes: Outcomes) -> dict[str, Any]:
