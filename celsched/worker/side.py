@@ -42,6 +42,7 @@ from celsched.worker.slots import MOST_SLOTS, Occupant, Slots, SlotState
 logger = logging.getLogger("celsched.worker")
 
 _SHARED_TASKS = "celsched.tasks"
+_LOOK_AFTER_POOL = 0.5  # seconds
 _SILENCE = 0.75
 """Part of a lease without the store after which bodies of which a second copy could start are killed."""
 
@@ -149,9 +150,13 @@ class WorkerSide:
         self.keeper = Keeper(guard, ledger, self._reaper, clock, self.settings.heartbeat.total_seconds(), turns)
 
     def _on_ready(self, sender: Any, **_: Any) -> None:
-        if self.keeper is not None and sender.app is self.app:
-            self.keeper.start()
-            self.service.ready()
+        if self.keeper is None or sender.app is not self.app:
+            return
+        self.keeper.start()
+        if self.given_store is not None and sender.hub is not None:
+            # Celery looks each 5 s; so long the place of a child that was killed would take no message.
+            sender.hub.call_repeatedly(_LOOK_AFTER_POOL, sender.pool.maintain_pool)
+        self.service.ready()
 
     def _served(self, queues: Sequence[str]) -> Sequence[str] | None:
         return None if self.settings.embedded else queues
