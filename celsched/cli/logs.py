@@ -13,7 +13,7 @@ from celsched.cli.output import OutputOption
 from celsched.cli.render_log import LogWriter
 from celsched.cli.scope import scope_of
 from celsched.errors import NotFound
-from celsched.operations.follow import Place, follow, last_lines, look, newest_of
+from celsched.operations.follow import Glimpse, Place, follow, last_lines, look, newest_of
 from celsched.operations.scope import Scope
 
 
@@ -43,23 +43,30 @@ def logs(
     cli = CliContext.of(ctx)
     scope = scope_of(cli)
     execution_id = _execution(scope, of)
-    writer = LogWriter(cli, output)
-    after: Place | None = None
-    if tail is not None:
-        lines = last_lines(scope, execution_id, tail, level=level.number) if tail else []
-        look(scope, execution_id, after=None)  # an unknown id is refused
-        writer.write(lines)
-        after = _end(scope, execution_id)
-        if not follow_:
-            return
-    give_up = None if follow_ else 0.0
-    seen = None
-    for seen in follow(scope, execution_id, cli.clock, after=after, level=level.number, give_up=give_up):
-        writer.write(seen.lines)
-    if seen is not None and follow_:
+    with LogWriter(cli, output) as writer:
+        after: Place | None = None
+        if tail is not None:
+            lines = last_lines(scope, execution_id, tail, level=level.number) if tail else []
+            look(scope, execution_id, after=None)  # an unknown id is refused
+            writer.write(lines)
+            # With lines, go on behind the last of them: what comes between two looks must not be passed over.
+            after = (lines[-1].attempt, lines[-1].seq) if lines else None if tail else _end(scope, execution_id)
+            if not follow_:
+                return
+        seen = None
+        give_up = None if follow_ else 0.0
+        for seen in follow(scope, execution_id, cli.clock, after=after, level=level.number, give_up=give_up):
+            writer.write(seen.lines)
+    _tell_end(cli, seen, followed=follow_)
+
+
+def _tell_end(cli: CliContext, seen: Glimpse | None, *, followed: bool) -> None:
+    if seen is None:
+        return
+    if followed:
         cli.say(outcome_sentence(seen.execution))
-    elif seen is not None and not seen.lines and not seen.over:
-        cli.say(f"execution {execution_id} is {seen.execution.state}; -f follows it")
+    elif not seen.lines and not seen.over:
+        cli.say(f"execution {seen.execution.id} is {seen.execution.state}; -f follows it")
 
 
 def _end(scope: Scope, execution_id: int) -> Place | None:

@@ -64,11 +64,12 @@ def follow(
         if seen.lines:
             after = (seen.lines[-1].attempt, seen.lines[-1].seq)
         yield seen
+        if len(seen.lines) >= _BATCH:
+            continue  # more are there already; time cannot run out before they were shown
         left = None if give_up is None else give_up - (clock.monotonic() - begin)
         if seen.over or (left is not None and left <= 0):
             return
-        if len(seen.lines) < _BATCH:
-            clock.wait(never, _EVERY if left is None else min(_EVERY, left))
+        clock.wait(never, _EVERY if left is None else min(_EVERY, left))
 
 
 def newest_of(scope: Scope, schedule: str) -> int | None:
