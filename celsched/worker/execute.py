@@ -27,6 +27,7 @@ from celsched.store.store import FOR_EVER, Tx
 from celsched.worker import processes
 from celsched.worker.body import perform
 from celsched.worker.capture import Recorder, capturing, redirecting
+from celsched.worker.ledger import report_progress
 from celsched.worker.leftovers import end_leftovers
 from celsched.worker.outcome import tell
 from celsched.worker.output_files import OutputFiles, files_of
@@ -245,8 +246,11 @@ def _record(job: _Job, ending: Ending) -> Ended | None:
         seen = runtime.slots.read(job.index)
         lines, _ = Shipper(runtime.rules.redactor, store.clock.now).collect(job.files, seen, final=True)
     now, chance = store.clock.now(), random.random()
+    _, last = runtime.slots.progress(job.index)
 
     def finish(tx: Tx) -> Ended | None:
+        if last is not None:  # what the main process, which looks about once a second, has not seen yet
+            report_progress(tx, [(job.token, last)], runtime.rules.redactor)
         return endings.finish(tx, job.token, ending, now, chance=chance)
 
     def both(tx: Tx) -> Ended | None:

@@ -135,7 +135,7 @@ class Ledger:
                 news.append((seen.token, progress))
                 self._progress[seen.token] = version
         if news:
-            self._store.write(lambda tx: _report(tx, news, self._redactor), patience=0)
+            self._store.write(lambda tx: report_progress(tx, news, self._redactor), patience=0)
 
     def settle(self) -> None:
         """Record the ends of bodies that died or were stopped, with the rest of their output."""
@@ -202,7 +202,8 @@ def _finisher(token: str, ending: Ending, now: datetime, chance: float) -> Calla
     return lambda tx: endings.finish(tx, token, ending, now, chance=chance)
 
 
-def _report(tx: Tx, news: list[tuple[str, Progress]], redactor: Redactor) -> None:
+def report_progress(tx: Tx, news: list[tuple[str, Progress]], redactor: Redactor) -> None:
+    """Store progress by claim token, masked; a fenced claim changes nothing."""
     for token, progress in news:
         message = None if progress.message is None else redactor.text(clean(progress.message))
         claims.report_progress(tx, token, progress.done, progress.total, message)
