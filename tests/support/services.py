@@ -11,6 +11,8 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
@@ -134,9 +136,13 @@ class PostgresServer(_Server):
 
     def __init__(self, folder: Path, port: int | None = None) -> None:
         super().__init__(folder, port)
-        self._data = folder / "data"
+        # Not below pytest's folder: every session of pytest closes the root of all sessions to other users, and so
+        # locks the server of a session beside it out of its data.
+        home = Path(tempfile.mkdtemp(prefix="celsched-pg-"))
+        weakref.finalize(self, shutil.rmtree, home, ignore_errors=True)
+        self._data = home / "data"
         self._user = _unprivileged_user()
-        self._binaries = _reachable_binaries(folder, self._user)
+        self._binaries = _reachable_binaries(home, self._user)
 
     @property
     def url(self) -> str:
