@@ -102,6 +102,10 @@ class Keeper:
                     fine = self._safely("keeping the store informed", work.do)
                     if fine:
                         work.due = now + work.seconds
+            if fine and self._away:
+                # Only after a whole turn: what failed is still due in it, and some of the work needs no store.
+                logger.info("the store answers again")
+                self._away = False
             if now >= self._alive.due:
                 self._alive.due = now + self._alive.seconds
                 self._safely("telling the service manager", self._alive.do)
@@ -119,7 +123,4 @@ class Keeper:
         except Exception:
             logger.exception("an error while %s", what)
             return False
-        if self._away and what == "keeping the store informed":
-            logger.info("the store answers again")
-            self._away = False
         return True

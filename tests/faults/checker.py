@@ -78,9 +78,16 @@ def _skips(reading: Reading) -> Iterator[tuple[str, str]]:
             if row.state != "skipped":
                 continue
             at = row.created
-            active = any(one.created <= at and (one.finished is None or one.finished >= at) for one in others)
+            active = any(one.created <= at and _may_be_active(reading, one, at) for one in others)
             if row.reason != "overlap" or planned.overlap == "allow" or not active:
                 yield "skipped", f"row {row.id} of {planned.name!r} ({row.reason}) at {clock_time(row.fire)}: no cause"
+
+
+def _may_be_active(reading: Reading, row: Row, at: int) -> bool:
+    """Whether it had not ended by then, or its end could not be recorded yet: `finished` is when the body ended."""
+    if row.finished is None or row.finished >= at:
+        return True
+    return any(fault.touches(row.finished, at, reading.history.limits.margin) for fault in reading.history.faults)
 
 
 def _unknown(reading: Reading) -> Iterator[tuple[str, str]]:
