@@ -1,0 +1,97 @@
+"""Known faults, put into a process of celsched on purpose: the driver must find each one, or it proves nothing.
+
+`python -m tests.faults.planted NAME WORDS..` is `celsched WORDS..` with that fault. Never part of the product.
+"""
+
+import sys
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, select, text, update
+
+from celsched.broker.publisher import Publisher
+from celsched.cli.app import main
+from celsched.domain.execution import Execution, State
+from celsched.store import claims, outbox
+from celsched.store.claims import Claimant, Refusal
+from celsched.store.outbox import Parcel
+from celsched.store.rows import execution_record
+from celsched.store.tables import executions
+from celsched.timing.interval import Interval
+
+_RECORD_ATTEMPT = text(
+    "INSERT INTO attempts (execution_id, attempt, claim_token, state, worker, host, pid, started_at)"
+    " VALUES (:id, :attempt, :token, 'running', :worker, :host, :pid, clock_timestamp())"
+    " ON CONFLICT (execution_id, attempt) DO UPDATE SET claim_token = :token"
+)
+
+
+def _careless_claim(
+    tx: Connection, execution_id: int, attempt: int, by: Claimant, now: datetime, *, only_due: bool = False
+) -> Execution | Refusal:
+    """Look first, write afterwards: between the two another worker does the same."""
+    row = tx.execute(select(executions).where(executions.c.id == execution_id)).mappings().one()
+    if row["state"] not in ("pending", "queued", "retrying") or row["attempt"] != attempt or row["waits"]:
+        return Refusal.TAKEN
+    tx.execute(
+        update(executions)
+        .where(executions.c.id == execution_id)
+        .values(
+            state=State.RUNNING, claim_token=by.token, worker=by.worker, host=by.host, pid=by.pid, heartbeat=0,
+            started_at=now, attempt_started_at=now,
+        )
+    )  # fmt: skip
+    tx.execute(
+        _RECORD_ATTEMPT,
+        {"id": execution_id, "attempt": attempt, "token": by.token, "worker": by.worker, "host": by.host,
+         "pid": by.pid},
+    )  # fmt: skip
+    return execution_record(tx.execute(select(executions).where(executions.c.id == execution_id)).mappings().one())
+
+
+def unguarded_mark() -> None:
+    """Mark as queued whatever the state; as in an outbox without a table of attempts, a second claim of one passes."""
+
+    def sent(tx: Connection, parcels: Iterable[Parcel], now: datetime) -> None:
+        for parcel in parcels:
+            tx.execute(
+                update(executions)
+                .where(executions.c.id == parcel.execution_id)
+                .values(state=State.QUEUED, queued_at=now, publish_after=now)
+            )
+
+    outbox.sent = sent
+    claims.claim = _careless_claim
+
+
+def select_then_update() -> None:
+    """Claim in two steps, with each message delivered three times."""
+    claims.claim = _careless_claim
+    once = Publisher.publish
+
+    def thrice(self: Publisher, *words: Any, **named: Any) -> None:
+        for _ in range(3):
+            once(self, *words, **named)
+
+    Publisher.publish = thrice  # type: ignore[method-assign]
+
+
+def float_fire_time() -> None:
+    """Add the period to the last look, in floating-point seconds, instead of counting steps from the base."""
+
+    def next_after(self: Interval, instant: datetime) -> datetime:
+        return datetime.fromtimestamp(instant.timestamp() + self.every.total_seconds(), UTC)
+
+    Interval.next_after = next_after  # type: ignore[method-assign]
+
+
+PLANTED: dict[str, Callable[[], None]] = {
+    plant.__name__: plant for plant in (unguarded_mark, select_then_update, float_fire_time)
+}
+
+
+if __name__ == "__main__":
+    PLANTED[sys.argv[1]]()
+    del sys.argv[1]
+    sys.exit(main())
