@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.faults.drive import Order, run
+from tests.faults.drive import QUIET, Order, run
 from tests.faults.report import as_json, as_table, numbers
 from tests.faults.site import StoreKind
 
@@ -35,6 +35,7 @@ def main() -> int:
                 chosen.minutes * 60,
                 faults=not chosen.no_faults,
                 planted=chosen.planted,
+                quiet=12.0 if chosen.planted else QUIET,
                 least_faults=0 if chosen.no_faults else max(2, int(chosen.minutes * 6)),
             )
             found = numbers(run(order))

@@ -19,7 +19,7 @@ from tests.faults.observer import Observer, bodies_alive
 from tests.faults.site import Site, StoreKind
 from tests.faults.workload import plan_of
 
-_QUIET = 45.0
+QUIET = 45.0
 """Seconds after the last fire time in which everything must have ended: a lease, and a publish that was put off."""
 
 
@@ -35,6 +35,7 @@ class Order:
     faults: bool = True
     planted: str | None = None
     least_faults: int = 0
+    quiet: float = QUIET
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def _run(site: Site, order: Order) -> Outcome:
     _until(begin + int(order.calm * SECOND))
     faults = _break(site, order, end - int(order.calm * SECOND)) if order.faults else []
     _until(end)
-    settled = _settle(site)
+    settled = _settle(site, order.quiet)
     observer.stop()
     site.crew.stop(25)
     return _outcome(site, order, planned, faults, observer, settled)
@@ -130,11 +131,11 @@ def _wait_for_crew(site: Site) -> None:
         time.sleep(0.1)
 
 
-def _settle(site: Site) -> float:
+def _settle(site: Site, quiet: float) -> float:
     """Wait until every execution has ended; return how long it took."""
     assert site.store is not None
     began = now()
-    while now() < began + int(_QUIET * SECOND):
+    while now() < began + int(quiet * SECOND):
         rows, _ = rows_in(site.store)
         if all(row.state in TERMINAL for row in rows):
             break

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, delete, select, text, update
 
 from celsched.broker.publisher import Publisher
 from celsched.cli.app import main
@@ -17,7 +17,7 @@ from celsched.store import claims, outbox
 from celsched.store.claims import Claimant, Refusal
 from celsched.store.outbox import Parcel
 from celsched.store.rows import execution_record
-from celsched.store.tables import executions
+from celsched.store.tables import attempts, executions
 from celsched.timing.interval import Interval
 
 _RECORD_ATTEMPT = text(
@@ -51,7 +51,8 @@ def _careless_claim(
 
 
 def unguarded_mark() -> None:
-    """Mark as queued whatever the state; as in an outbox without a table of attempts, a second claim of one passes."""
+    """Mark as queued whatever the state. The key of the attempts would still refuse the second start: it goes too."""
+    guarded = claims.claim
 
     def sent(tx: Connection, parcels: Iterable[Parcel], now: datetime) -> None:
         for parcel in parcels:
@@ -61,8 +62,20 @@ def unguarded_mark() -> None:
                 .values(state=State.QUEUED, queued_at=now, publish_after=now)
             )
 
+    def claim(
+        tx: Connection, execution_id: int, attempt: int, by: Claimant, now: datetime, *, only_due: bool = False
+    ) -> Execution | Refusal:
+        tx.execute(
+            delete(attempts).where(
+                attempts.c.execution_id == execution_id,
+                attempts.c.attempt == attempt,
+                select(executions.c.state).where(executions.c.id == execution_id).scalar_subquery() == State.QUEUED,
+            )
+        )
+        return guarded(tx, execution_id, attempt, by, now, only_due=only_due)
+
     outbox.sent = sent
-    claims.claim = _careless_claim
+    claims.claim = claim
 
 
 def select_then_update() -> None:
