@@ -54,7 +54,7 @@ def daemon_parts(settings: Settings, store: Store, clock: Clock) -> Parts:
         scan=DueScan(store, clock, settings.fallback_layer(), requester(), fault=fault),
         outbox=outbox,
         recovery=Recovery(store, clock, lease=settings.lease, period=recovery_period(settings), fault=fault),
-        housekeeping=Housekeeping(store, clock, keep=timedelta(days=settings.cleanup_days)),
+        housekeeping=Housekeeping(store, clock, settings.fallback_layer(), keep=timedelta(days=settings.cleanup_days)),
         presence=Presence(store, clock, "daemon", every=settings.heartbeat),
         doorbell=Doorbell(store, clock, listen_url=settings.listen_url.reveal() if settings.listen_url else None),
         service=ServiceManager(notify_socket()),

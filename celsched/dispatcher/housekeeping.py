@@ -1,11 +1,17 @@
 """Owns the daemon's slow chores: purge by `cleanup_days`, forgetting old instances. It never touches a living row."""
 
 import logging
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from celsched.clock import Clock
-from celsched.store import instances, retention
-from celsched.store.store import Store
+from celsched.domain.compose import subject_of
+from celsched.domain.definition import effective
+from celsched.domain.options import Layer
+from celsched.domain.plan import paused_range
+from celsched.errors import CelschedError
+from celsched.store import definitions, due, instances, retention
+from celsched.store.store import Store, Tx
 
 log = logging.getLogger(__name__)
 _ROUNDS = 20
@@ -13,16 +19,19 @@ _ROUNDS = 20
 
 
 class Housekeeping:
-    """Runs now and then inside the daemon."""
+    """Runs now and then inside the daemon; `settings` is the layer below the definitions."""
 
-    def __init__(self, store: Store, clock: Clock, *, keep: timedelta) -> None:
+    def __init__(self, store: Store, clock: Clock, settings: Layer, *, keep: timedelta) -> None:
         self._store = store
         self._clock = clock
+        self._settings = settings
         self._keep = keep
 
     def run_once(self) -> int:
         """Purge what ended longer ago than `keep`; return how many executions went."""
         before = self._clock.now() - self._keep
+        for schedule_id in self._store.read(lambda tx: definitions.resting_since(tx, before)):
+            self._sum_up(schedule_id, before)
         gone = 0
         for _ in range(_ROUNDS):
             purged = self._store.write(lambda tx: retention.purge_batch(tx, before))
@@ -33,3 +42,23 @@ class Housekeeping:
         if gone:
             log.info("purged %d executions that ended before %s", gone, before.isoformat(), extra={"action": "purged"})
         return gone
+
+    def _sum_up(self, schedule_id: int, before: datetime) -> None:
+        """Record what a pause that goes on has passed over until `before`, so that the ledger has no hole there."""
+
+        def work(tx: Tx) -> None:
+            for schedule in definitions.lock_schedules(tx, [schedule_id]):
+                state = schedule.state
+                if state.cursor >= before or state.wake_at is not None:
+                    return
+                policies = effective(schedule.task.definition, schedule.definition, self._settings)
+                subject = subject_of(schedule.definition, policies, state.base)
+                skip = paused_range(subject, state.cursor, state.runs, before)
+                if skip is not None:
+                    due.skip_rows(tx, schedule, [skip], self._clock.now())
+                definitions.save_state(tx, replace(state, cursor=before))
+
+        try:
+            self._store.write(work)
+        except CelschedError as error:  # one that cannot be planned must not hold up the purge
+            log.debug("the pause of schedule %d is not summed up: %s", schedule_id, error)

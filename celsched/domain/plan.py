@@ -159,7 +159,7 @@ def plan(subject: Subject, cursor: datetime, runs: int, now: datetime, active: A
     if upper <= lower or ledger.spent:
         return Plan((), (), max(cursor, now), next_fire_time(subject, max(cursor, now), runs))
     too_old = min(max(lower, now - subject.catch_up_window - TICK), upper)
-    misfired = min(max(too_old, now - subject.misfire_after - TICK), upper)
+    misfired = min(max(too_old, _misfire_edge(subject, now)), upper)
     ledger.skip(lower, too_old, Reason.TOO_LATE)
     young = upcoming(subject.rule, misfired, BATCH + 1, upper)
     batch = list(young)
@@ -171,6 +171,17 @@ def plan(subject: Subject, cursor: datetime, runs: int, now: datetime, active: A
     _go_through(ledger, batch)
     total = runs + len(ledger.fires)
     return Plan(tuple(ledger.fires), tuple(ledger.skips), reached, next_fire_time(subject, reached, total))
+
+
+def _misfire_edge(subject: Subject, now: datetime) -> datetime:
+    """Return the last instant whose fire times are misfires: their start, jitter included, was due too long ago."""
+    edge = now - subject.misfire_after - TICK
+    if subject.jitter:
+        # Jitter is less than half the shortest period, so at most one fire time can be due later than its instant says.
+        for at in subject.rule.latest(edge, edge - subject.jitter, 1):
+            if at + jitter_delay(subject.name, at, subject.jitter) > edge:
+                return at - TICK
+    return edge
 
 
 def _catch_up(ledger: _Ledger, after: datetime, until: datetime, *, stand_in: bool) -> None:

@@ -155,6 +155,17 @@ def lock_names(tx: Connection) -> None:
         tx.execute(text("SELECT pg_advisory_xact_lock(7305813)"))
 
 
+def resting_since(tx: Connection, before: datetime) -> list[int]:
+    """Return living schedules without a coming fire time (paused, disabled, ended) undecided since before `before`."""
+    query = (
+        select(states.c.schedule_id)
+        .select_from(states.join(schedules, states.c.schedule_id == schedules.c.id))
+        .where(schedules.c.deleted_at.is_(None), states.c.wake_at.is_(None), states.c.cursor < before)
+        .order_by(states.c.schedule_id)
+    )
+    return list(tx.scalars(query))
+
+
 def task_names(tx: Connection) -> list[str]:
     """Return the names of living tasks."""
     return list(tx.scalars(select(tasks.c.name).where(tasks.c.deleted_at.is_(None)).order_by(tasks.c.name)))

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, and_, func, not_, or_, select
+from sqlalchemy import Connection, Select, Table, and_, func, not_, or_, select
 
 from celsched.domain.execution import LIVE, Attempt, Cause, Execution, State
 from celsched.store.rows import attempt_record, execution_record
-from celsched.store.tables import attempts, executions
+from celsched.store.tables import attempts, executions, schedules, tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,9 @@ def _narrow(query: Select[tuple[object, ...]], wanted: Filter) -> Select[tuple[o
     at = func.coalesce(executions.c.fire_time, executions.c.created_at, type_=executions.c.created_at.type)
     conditions = [
         executions.c.state.in_(tuple(wanted.states)) if wanted.states else None,
-        executions.c.task == wanted.task if wanted.task is not None else None,
-        executions.c.schedule == wanted.schedule if wanted.schedule is not None else None,
+        # By id, which has an index; another object of the same name, deleted before, counts as well.
+        executions.c.task_id.in_(_ids(tasks, wanted.task)) if wanted.task is not None else None,
+        executions.c.schedule_id.in_(_ids(schedules, wanted.schedule)) if wanted.schedule is not None else None,
         at >= wanted.since if wanted.since is not None else None,
         at < wanted.until if wanted.until is not None else None,
         executions.c.id < wanted.before_id if wanted.before_id is not None else None,
@@ -52,6 +53,10 @@ def _narrow(query: Select[tuple[object, ...]], wanted: Filter) -> Select[tuple[o
         executions.c.cause.in_(tuple(wanted.causes)) if wanted.causes else None,
     ]
     return query.where(*(condition for condition in conditions if condition is not None))
+
+
+def _ids(table: Table, name: str) -> Select[tuple[int]]:
+    return select(table.c.id).where(table.c.name == name)
 
 
 def attempts_of(tx: Connection, execution_id: int) -> list[Attempt]:

@@ -16,6 +16,7 @@ from celsched.dispatcher.publish import Outbox
 from celsched.dispatcher.recover import Recovery
 from celsched.dispatcher.tick import DueScan, TickResult
 from celsched.domain.execution import State
+from celsched.operations.control import pause, resume
 from celsched.operations.requests import RunNow, run_now
 from celsched.operations.scope import Scope
 from celsched.service import ServiceManager
@@ -53,7 +54,7 @@ def _parts(store: Store, publisher: RecordingPublisher, *, address: str | None =
         scan=DueScan(store, clock, {}, DAEMON),
         outbox=Outbox(store, clock, publisher, word="abc", republish=30 * SECOND),
         recovery=Recovery(store, clock, lease=60 * SECOND, period=10 * SECOND),
-        housekeeping=Housekeeping(store, clock, keep=timedelta(days=30)),
+        housekeeping=Housekeeping(store, clock, {}, keep=timedelta(days=30)),
         presence=Presence(store, clock, "daemon", every=10 * SECOND),
         doorbell=Doorbell(store, clock),
         service=ServiceManager(address),
@@ -150,9 +151,24 @@ def test_housekeeping_purges_what_ended_long_ago(scope: Scope, clock: ManualCloc
     clock.advance(timedelta(days=30, seconds=1))
     run(scope.store, young)
 
-    assert Housekeeping(scope.store, clock, keep=timedelta(days=30)).run_once() == 1
+    assert Housekeeping(scope.store, clock, {}, keep=timedelta(days=30)).run_once() == 1
     assert [one.id for one in all_executions(scope.store)] == [young]
 
 
 def test_the_due_scan_of_an_idle_store_does_nothing(store: Store) -> None:
     assert DueScan(store, store.clock, {}, DAEMON).run_once() == TickResult()
+
+
+def test_housekeeping_sums_up_a_pause_that_outlasts_retention(scope: Scope, clock: ManualClock) -> None:
+    add_schedule(scope, every=timedelta(days=1))
+    pause(scope, ["schedule"])
+    clock.advance(timedelta(days=40, seconds=1))
+
+    housekeeping = Housekeeping(scope.store, clock, {}, keep=timedelta(days=30))
+    housekeeping.run_once()
+    housekeeping.run_once()
+
+    (row,) = all_executions(scope.store)
+    assert (row.state, row.reason, row.count) == (State.SKIPPED, "paused", 10)
+    resume(scope, ["schedule"])
+    assert [one.count for one in all_executions(scope.store)] == [10, 30]

@@ -7,6 +7,7 @@ import pytest
 from celsched.domain.plan import BATCH, CATCH_UP_CAP, Active, plan
 from celsched.domain.policy import Misfire, Overlap
 from celsched.timing.interval import Interval
+from celsched.timing.jitter import jitter_delay
 from tests.unit.domain.planning import (
     BASE,
     DAY,
@@ -186,3 +187,15 @@ def test_more_than_a_batch_of_young_fire_times_is_decided_in_several_plans() -> 
     assert first.next_fire_time == first.cursor + SECOND <= now
     assert fires(first) + fires(second) + fires(third) == [BASE + n * SECOND for n in range(1, 1201)]
     assert third.cursor == now
+
+
+def test_a_fire_time_is_late_only_when_its_jittered_start_is() -> None:
+    subject = hourly(misfire=Misfire.SKIP, jitter=20 * MINUTE)
+    delay = jitter_delay(subject.name, at(1), subject.jitter)
+    assert delay > 2 * MINUTE  # else this example shows nothing
+
+    in_time = plan(subject, BASE, 0, at(1) + delay + subject.misfire_after, IDLE)
+    late = plan(subject, BASE, 0, at(1) + delay + subject.misfire_after + MICROSECOND, IDLE)
+
+    assert (hours(in_time), skips(in_time)) == ([1], [])
+    assert (hours(late), skips(late)) == ([], [(1, 1, 1, "misfire_skip")])
