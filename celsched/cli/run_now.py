@@ -1,5 +1,6 @@
 """Owns `celsched run-now`: a manual execution, watched if wanted."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -29,14 +30,19 @@ OverlapOption = Annotated[
 ]
 
 
+class NameKind(StrEnum):
+    """What a name is that both a task and a schedule have."""
+
+    TASK = "task"
+    SCHEDULE = "schedule"
+
+
 def run_now(  # noqa: PLR0913  a command's options
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="TASK|SCHEDULE", autocompletion=live("either"))],
     param: ParamOption = None,
     overlap: OverlapOption = None,
-    kind: Annotated[
-        str | None, typer.Option("--kind", metavar="task|schedule", help="Where both have the name.")
-    ] = None,
+    kind: Annotated[NameKind | None, typer.Option("--kind", help="Where both have the name.")] = None,
     wait: WaitOption = False,
     follow: FollowOption = False,
     timeout: TimeoutOption = None,
