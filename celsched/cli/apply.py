@@ -1,4 +1,7 @@
-"""Owns `celsched apply`: show the difference, ask where something is lost, write it in one transaction."""
+"""Owns `celsched apply`: show the difference, ask where something is lost, write it in one transaction.
+
+It never decides what differs; operations do.
+"""
 
 from collections.abc import Sequence
 from typing import Annotated

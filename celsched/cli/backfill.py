@@ -1,4 +1,4 @@
-"""Owns `celsched backfill`: a schedule's past fire times."""
+"""Owns `celsched backfill`: a schedule's past fire times. It never works out fire times; operations do."""
 
 from itertools import zip_longest
 from typing import Annotated

@@ -1,4 +1,7 @@
-"""Owns `celsched cancel`: certain before the start; once it runs, its worker stops it."""
+"""Owns `celsched cancel`: certain before the start; once it runs, its worker stops it.
+
+It never stops a process itself.
+"""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Owns `celsched db`: the schema of the store."""
+"""Owns `celsched db`: the schema of the store. It never writes anything but the schema."""
 
 import typer
 

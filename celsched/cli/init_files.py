@@ -1,4 +1,4 @@
-"""Owns the text of the files that `celsched init` writes."""
+"""Owns the text of the files that `celsched init` writes. It never writes them."""
 
 _SETTINGS = """\
 # Settings of celsched; `celsched config` shows each one, its value and where it came from.

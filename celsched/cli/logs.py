@@ -1,4 +1,7 @@
-"""Owns `celsched logs`: the captured lines of an execution."""
+"""Owns `celsched logs`: the captured lines of an execution.
+
+It never masks anything; that was done before they were stored.
+"""
 
 import logging
 from enum import StrEnum

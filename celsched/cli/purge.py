@@ -1,4 +1,4 @@
-"""Owns `celsched purge`: removing what ended long ago."""
+"""Owns `celsched purge`: removing what ended long ago. It never touches what has not ended."""
 
 from datetime import timedelta
 from typing import Annotated

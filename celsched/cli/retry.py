@@ -1,4 +1,4 @@
-"""Owns `celsched retry`: an ended execution again."""
+"""Owns `celsched retry`: an ended execution again. It never changes the execution that ended."""
 
 from typing import Annotated
 

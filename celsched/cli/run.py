@@ -1,7 +1,11 @@
-"""Owns `celsched run`: the daemon, with the embedded worker and the watcher where no broker is configured."""
+"""Owns `celsched run`: the daemon, with the embedded worker and the watcher where no broker is configured.
+
+It never plans or runs a task itself.
+"""
 
 import threading
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
 
@@ -18,6 +22,7 @@ from celsched.dispatcher.daemon import Daemon
 from celsched.monitor.loop import watch_until
 from celsched.operations.summary import mark, summarise
 from celsched.runloop import stop_on_signals
+from celsched.settings import Settings
 from celsched.timing.duration import format_duration, parse_duration
 
 _LAST_TASKS = timedelta(seconds=10)
@@ -50,16 +55,17 @@ def run(
 
         apply_files(cli, apply)
     begin = mark(scope)
-    cli.say(_greeting(cli, length))
     stop = threading.Event()
     parts = daemon_parts(settings, store, cli.clock)
-    worker = embedded_worker(settings, cli.clock, cli.verbosity) if settings.embedded else None
+    drain = settings.drain if length is None else min(settings.drain, _LAST_TASKS)
+    worker = embedded_worker(_draining(settings, drain), cli.clock, cli.verbosity) if settings.embedded else None
     daemon = Daemon(parts, recover_every=recovery_period(settings), extra=worker.look_after if worker else None)
     parts.presence.beat()  # before the watcher looks for a living daemon
     with stop_on_signals(stop, on_stop=daemon.wake), ExitStack() as background:
+        cli.say(_greeting(cli, length))  # from here on it can be stopped
         if worker:
             worker.start()
-            background.callback(worker.stop, drain=_drain(cli, length), grace=_ASK_BEFORE_KILL)
+            background.callback(worker.stop, drain=drain.total_seconds(), grace=_ASK_BEFORE_KILL)
             background.enter_context(_Watching(cli, stop))
         if length is not None:
             background.enter_context(_Alarm(length, cli.clock, stop, daemon))
@@ -68,8 +74,11 @@ def run(
         summary_table(cli, summarise(scope, begin))
 
 
-def _drain(cli: CliContext, length: timedelta | None) -> float:
-    return (cli.settings.drain if length is None else min(cli.settings.drain, _LAST_TASKS)).total_seconds()
+def _draining(settings: Settings, drain: timedelta) -> Settings:
+    """Return the settings of a worker that gives its tasks so long to end; it is told as if by a flag."""
+    if drain == settings.drain:
+        return settings
+    return replace(settings, drain=drain, origins={**settings.origins, "drain": "--for"})
 
 
 def _greeting(cli: CliContext, length: timedelta | None) -> str:

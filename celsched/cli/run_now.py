@@ -1,4 +1,4 @@
-"""Owns `celsched run-now`: a manual execution, watched if wanted."""
+"""Owns `celsched run-now`: a manual execution, watched if wanted. It never runs the task in this process."""
 
 from enum import StrEnum
 from typing import Annotated

@@ -1,4 +1,7 @@
-"""Owns the fields of `celsched show task` and `show schedule`, in the order in which they are shown."""
+"""Owns the fields of `celsched show task` and `show schedule`, in the order in which they are shown.
+
+It never queries.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict

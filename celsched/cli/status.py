@@ -1,4 +1,7 @@
-"""Owns `celsched status`: one execution as the ledger, the workers and the result backend see it."""
+"""Owns `celsched status`: one execution as the ledger, the workers and the result backend see it.
+
+It never changes anything.
+"""
 
 from typing import Annotated
 

@@ -1,4 +1,7 @@
-"""Owns waiting for an execution at the terminal: its log and progress live, its outcome as exit code."""
+"""Owns waiting for an execution at the terminal: its log and progress live, its outcome as exit code.
+
+It never gives an execution up: who stops waiting leaves it running.
+"""
 
 from contextlib import ExitStack
 from typing import Any

@@ -1,4 +1,4 @@
-"""Owns `celsched watch`: the alert loop, or one look for CI."""
+"""Owns `celsched watch`: the alert loop, or one look for CI. It never judges; the monitor does."""
 
 import threading
 from typing import Annotated
@@ -43,9 +43,9 @@ def watch(
     if once:
         return _show(cli, watcher.run_once().at_least(severity), output)
     log_to(cli.stderr, verbosity=cli.verbosity, zone=cli.settings.timezone)
-    cli.say("celsched watches; stop it with Ctrl-C")
     stop = threading.Event()
     with stop_on_signals(stop):
+        cli.say("celsched watches; stop it with Ctrl-C")
         watch_until(stop, watcher, presence, cli.clock, ServiceManager(notify_socket()))
     return ExitCode.DONE
 

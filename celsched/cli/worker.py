@@ -1,4 +1,4 @@
-"""Owns `celsched worker`: a Celery worker that runs executions."""
+"""Owns `celsched worker`: a Celery worker that runs executions. It never claims one here."""
 
 import os
 from typing import Annotated

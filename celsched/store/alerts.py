@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 from celsched.domain.health import AlertKind, Finding, Severity
 from celsched.store.dialect import POSTGRESQL, SQLITE
 from celsched.store.rows import audit_details
-from celsched.store.tables import alerts
+from celsched.store.tables_watch import alerts
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, select
 
 from celsched.domain.execution import Requester
 from celsched.store.rows import audit_details
-from celsched.store.tables import audit
+from celsched.store.tables_watch import audit
 
 DAEMON = "celsched"
 """The user name under which a daemon's own decisions are audited."""

@@ -87,6 +87,11 @@ def claim(
     )
     if not taken:
         return _refused(tx, execution_id, attempt, now, only_due=only_due, exclusive=exclusive)
+    _begin_attempt(tx, execution_id, attempt, by, now)
+    return execution_record(tx.execute(select(executions).where(executions.c.id == execution_id)).mappings().one())
+
+
+def _begin_attempt(tx: Connection, execution_id: int, attempt: int, by: Claimant, now: datetime) -> None:
     tx.execute(
         insert(attempts).values(
             execution_id=execution_id,
@@ -99,7 +104,6 @@ def claim(
             started_at=now,
         )
     )
-    return execution_record(tx.execute(select(executions).where(executions.c.id == execution_id)).mappings().one())
 
 
 def _another_runs(schedule_id: int, execution_id: int) -> Any:

@@ -6,7 +6,8 @@ from sqlalchemy import Connection, func, not_, select
 
 from celsched.domain.execution import State
 from celsched.domain.health import Facts, LateStart
-from celsched.store.tables import executions, instances, schedules, states
+from celsched.store.tables import executions, schedules, states
+from celsched.store.tables_watch import instances
 
 
 def facts(tx: Connection, now: datetime) -> Facts:

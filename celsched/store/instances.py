@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from celsched.store.tables import instances
+from celsched.store.tables_watch import instances
 
 
 @dataclass(frozen=True, slots=True)

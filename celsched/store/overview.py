@@ -10,7 +10,8 @@ from celsched.domain.execution import Cause, Execution, State
 from celsched.store.definitions import StoredSchedule, joined, stored_schedule
 from celsched.store.instances import Instance
 from celsched.store.rows import execution_record
-from celsched.store.tables import audit, executions, instances, schedules, states, tasks
+from celsched.store.tables import executions, schedules, states, tasks
+from celsched.store.tables_watch import audit, instances
 
 
 @dataclass(frozen=True, slots=True)

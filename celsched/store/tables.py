@@ -1,6 +1,6 @@
-"""Owns every table, key and index, each with its purpose. It never holds a query.
+"""Owns the tables, keys and indexes of definitions and executions, each with its purpose. It never holds a query.
 
-The migrations in `migrations/` lead to exactly this schema; a test compares the two.
+The migrations in `migrations/` lead to exactly this schema, with the tables of `tables_watch`; a test compares the two.
 """
 
 from sqlalchemy import (
@@ -10,23 +10,14 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     Table,
     Text,
-    UniqueConstraint,
     text,
 )
 
+from celsched.store import tables_watch  # noqa: F401  registers its tables
+from celsched.store.metadata import metadata as metadata  # for who wants it with all tables
 from celsched.store.types import Id, Instant, Json, Length
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
 
 meta = Table(
     "meta",
@@ -235,83 +226,3 @@ logs = Table(
     Column("text", Text, nullable=False),
     comment="Captured lines, numbered within their attempt",
 )
-
-alerts = Table(
-    "alerts",
-    metadata,
-    Column("id", Id, primary_key=True, autoincrement=True),
-    Column("fingerprint", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("severity", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("schedule_id", Id, ForeignKey("schedules.id")),
-    Column("subject", Text, nullable=False),
-    Column("summary", Text, nullable=False),
-    Column("details", Json, nullable=False),
-    Column("pending_since", Instant, nullable=False),
-    Column("opened_at", Instant),
-    Column("seen_at", Instant, nullable=False),
-    Column("resolved_at", Instant),
-    Column("acknowledged_by", Text),
-    Column("acknowledged_at", Instant),
-    Column("note", Text),
-    sqlite_autoincrement=True,
-    comment="States that open and resolve",
-)
-# One living alert per fingerprint, whoever finds it first.
-Index("uq_alerts_living", alerts.c.fingerprint, unique=True,
-      postgresql_where=text("state <> 'resolved'"), sqlite_where=text("state <> 'resolved'"))  # fmt: skip
-
-notifications = Table(
-    "notifications",
-    metadata,
-    Column("id", Id, primary_key=True, autoincrement=True),
-    Column("alert_id", Id, ForeignKey("alerts.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("channel", Text, nullable=False),
-    Column("incident", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("tries", Integer, nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Column("next_try_at", Instant),
-    Column("sent_at", Instant),
-    Column("error", Text),
-    UniqueConstraint("channel", "incident"),
-    sqlite_autoincrement=True,
-    comment="One message about an alert through one channel",
-)
-
-instances = Table(
-    "instances",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("host", Text, nullable=False),
-    Column("pid", Integer, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("version", Text, nullable=False),
-    Column("queues", Json, nullable=False),
-    Column("capacity", Integer, nullable=False),
-    Column("busy", Integer, nullable=False),
-    Column("started_at", Instant, nullable=False),
-    Column("beat_at", Instant, nullable=False),
-    Column("stopped_at", Instant),
-    Column("note", Text),
-    comment="Running daemons, workers and watchers",
-)
-
-audit = Table(
-    "audit_events",
-    metadata,
-    Column("id", Id, primary_key=True, autoincrement=True),
-    Column("at", Instant, nullable=False),
-    Column("user", Text, nullable=False),
-    Column("host", Text, nullable=False),
-    Column("token", Text),
-    Column("action", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("details", Json, nullable=False),
-    sqlite_autoincrement=True,
-    comment="Who changed what, when; insert-only",
-)
-Index("ix_audit_events_at", audit.c.at)

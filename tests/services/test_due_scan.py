@@ -11,7 +11,8 @@ from celsched.domain.execution import State
 from celsched.domain.policy import Misfire, Overlap
 from celsched.operations import control
 from celsched.operations.scope import Scope
-from celsched.store.tables import audit, schedules
+from celsched.store.tables import schedules
+from celsched.store.tables_watch import audit
 from tests.support.actors import DAEMON, all_executions, scan, states
 from tests.support.clock import ManualClock
 from tests.support.factories import add_schedule, add_task, schedule_named
