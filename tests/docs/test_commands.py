@@ -1,0 +1,35 @@
+"""Every command explains itself, and so does each of its options."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from celsched.cli.app import main
+from celsched.cli.commands import COMMANDS
+from celsched.cli.context import CliContext
+from celsched.cli.exits import ExitCode
+from tests.docs.tables import TABLES
+
+SHOWN = [name for name, entry in COMMANDS.items() if not entry.hidden]
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_command_has_help(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli = CliContext(stdout=io.StringIO(), stderr=io.StringIO(), env={}, cwd=tmp_path)
+    assert main([name, "--help"], cli=cli) == ExitCode.DONE
+    text = capsys.readouterr().out
+    usage, _, rest = text.partition("\n")
+    assert usage.startswith(f"Usage: celsched {name}")
+    assert rest.strip().splitlines()[0].strip()[:1].isupper()
+    assert not list(tmp_path.iterdir()), "asking for help made something"
+
+
+def test_the_one_line_of_each_command_is_a_sentence() -> None:
+    for name in SHOWN:
+        assert COMMANDS[name].help[0].isupper(), name
+        assert COMMANDS[name].help.endswith("."), name
+
+
+def test_every_exit_code_is_explained() -> None:
+    assert TABLES["exits"]().count("\n") == len(ExitCode) + 2

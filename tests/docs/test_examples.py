@@ -1,0 +1,81 @@
+"""The examples are valid, apply, and do what their comments say; the units are what `celsched systemd` prints."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.docs.project import EXAMPLES, Shell, copy_of
+
+MANIFESTS = [path for path in sorted(EXAMPLES.rglob("*.yaml")) if ".celsched" not in path.parts]
+UNITS = {"celsched.service": "daemon", "celsched-worker.service": "worker", "celsched-watch.service": "watch"}
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda path: str(path.relative_to(EXAMPLES)))
+def test_a_manifest_is_valid_and_applies_once(tmp_path: Path, manifest: Path) -> None:
+    place = manifest.relative_to(EXAMPLES)
+    shell = copy_of(place.parts[0], tmp_path)
+    file = Path(*place.parts[1:])
+    result = shell.run(f"celsched validate --strict -f {file} && celsched apply -f {file} && celsched apply -f {file}")
+    assert result.returncode == 0, result.stderr
+    assert "valid: 1 file" in result.stdout + result.stderr
+    assert "unchanged:" in result.stdout + result.stderr
+
+
+def test_the_policies_apply_together(tmp_path: Path) -> None:
+    shell = copy_of("policies", tmp_path)
+    result = shell.run("celsched apply -f . && celsched schedules -o name | wc -l")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-1].strip() == "19"
+
+
+def test_the_clock_changes_of_the_policies_are_told(tmp_path: Path) -> None:
+    shell = copy_of("policies", tmp_path)
+    result = shell.run(
+        "celsched apply -f dst.yaml >&2 && celsched next 'daily in new york' --since 2027-03-13 -n 2 -o json"
+    )
+    assert result.returncode == 0, result.stderr
+    gap = json.loads(result.stdout)[1]
+    assert gap["fire_time"] == "2027-03-14T07:00:00Z"
+    assert "03:00 EDT" in json.dumps(gap)
+
+
+def test_the_pipeline_checks_applies_and_is_idempotent(tmp_path: Path) -> None:
+    shell = copy_of("ci", tmp_path)
+    listed = "celsched schedules -o name | sort"
+    assert _ok(shell, f"./deploy.sh check && {listed}").splitlines()[-1] == "5 to create"
+    assert _ok(shell, f"./deploy.sh apply && {listed}").splitlines()[-3:] == [
+        "reconcile nightly",
+        "statements monthly",
+        "تطبیق هفتگی",
+    ]
+    assert "unchanged: 2 tasks, 3 schedules" in _ok(shell, "./deploy.sh apply")
+    (shell.folder / "manifests" / "statements.yaml").unlink()
+    assert "2 to delete" in _ok(shell, "./deploy.sh apply")
+    assert "statements" not in _ok(shell, listed)
+
+
+def test_the_pipeline_fails_with_the_place_of_a_mistake_and_changes_nothing(tmp_path: Path) -> None:
+    shell = copy_of("ci", tmp_path)
+    manifest = shell.folder / "manifests" / "billing.yaml"
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace("30 1 * * *", "30 25 * * *"), encoding="utf-8")
+    result = shell.run("./deploy.sh apply")
+    assert result.returncode == 2
+    assert "billing.yaml:15:11: " in result.stderr
+    assert not (shell.folder / ".celsched").exists()
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_unit_is_what_the_command_prints(tmp_path: Path, name: str) -> None:
+    (tmp_path / "celsched.toml").write_text('broker_url = "redis://127.0.0.1:6379/0"\ntask_modules = ["tasks.*"]\n')
+    shell = Shell(tmp_path)
+    printed = _ok(shell, f"celsched systemd {UNITS[name]} --user celsched")
+    executable = _ok(shell, "command -v celsched").strip()
+    wanted = printed.replace(executable, "/opt/celsched/bin/celsched").replace(str(tmp_path), "/srv/celsched")
+    assert (EXAMPLES / "systemd" / name).read_text().strip() == wanted.strip()
+
+
+def _ok(shell: Shell, script: str) -> str:
+    result = shell.run(script)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
