@@ -134,11 +134,16 @@ class Guard:
         elif self.give_up_at is not None and now >= self.give_up_at:
             said = "stopped: its worker was shut down"
             self._take(index, seen, Ending(State.LOST, error=said, reason="worker_shutdown"), polite=not self.hurried)
-        elif seen.kill_on_outage and now - self.heard >= self._timing.silence:
-            said = f"stopped: the store did not answer for {now - self.heard:.0f} s, so another copy might start"
+        elif seen.kill_on_outage and self._silence(seen, now) >= self._timing.silence:
+            silent = self._silence(seen, now)
+            said = f"stopped: the store did not answer for {silent:.0f} s, so another copy might start"
             self._take(index, seen, Ending(State.LOST, error=said, reason="store_outage"), polite=True)
         elif seen.soft and ran >= seen.soft and seen.token not in self._soft:
             self._interrupt(index, seen)
+
+    def _silence(self, seen: Occupant, now: float) -> float:
+        # A claim is an answer too: after an outage it may come before the next beat does.
+        return now - max(self.heard, seen.started)
 
     def _interrupt(self, index: int, seen: Occupant) -> None:
         with self._slots.lock(index):

@@ -172,6 +172,15 @@ def test_silence_of_the_store_ends_only_what_could_be_doubled(ward: Ward, killed
         assert lives(seen.pid)
 
 
+def test_silence_before_the_claim_does_not_count(ward: Ward) -> None:
+    ward.pass_seconds(100)
+    ward.body(POLITE, kill_on_outage=True, started=100.0)
+    ward.pass_seconds(44.9)
+    assert ward.slots.state(0) is SlotState.BODY
+    ward.pass_seconds(0.1)
+    assert ward.slots.state(0) is SlotState.TAKEN
+
+
 @pytest.mark.parametrize("prepare", [lambda guard: None, lambda guard: setattr(guard, "hurried", True)])
 def test_at_the_end_of_the_drain_time_what_runs_is_ended(ward: Ward, prepare: Callable[[Guard], None]) -> None:
     ward.body(POLITE)
