@@ -100,7 +100,8 @@ def rule_of(given: Mapping[str, Any], *, zone: str, now: datetime) -> RuleSpec |
         case ["every"]:
             return RuleSpec.every(parse_period(given["every"]))
         case ["at"]:
-            return RuleSpec.at(parse_instant(given["at"], zone, now))
+            # `+5s` is meant to the second; a fraction that somebody writes is kept.
+            return RuleSpec.at(parse_instant(given["at"], zone, now.replace(microsecond=0)))
     return None
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, select, update
 
 from celsched.domain.definition import effective
-from celsched.domain.execution import CLAIMABLE, FAILURES, State
+from celsched.domain.execution import CLAIMABLE, FAILURES, Requester, State
 from celsched.domain.options import OPTIONS
 from celsched.domain.retry import backoff, goes_on
+from celsched.store import audit
 from celsched.store.rows import schedule_record, task_record
 from celsched.store.tables import attempts, executions, schedules, states, tasks
 from celsched.store.transitions import lock_state, move, release_waiting
@@ -152,28 +153,33 @@ def _after_the_end(tx: Connection, row: RowMapping, state: State, now: datetime)
     elif state in FAILURES:
         streaks = {"last_failure_at": now, "success_streak": 0, "failure_streak": states.c.failure_streak + 1}
         tx.execute(update(states).where(where).values(streaks))
-        paused = _pause_by_rule(tx, schedule_id, now)
+        paused = _pause_by_rule(tx, schedule_id, row["host"], now)
     release_waiting(tx, schedule_id, now)
     return paused
 
 
-def _pause_by_rule(tx: Connection, schedule_id: int, now: datetime) -> bool:
+def _pause_by_rule(tx: Connection, schedule_id: int, host: str | None, now: datetime) -> bool:
     row = tx.execute(select(schedules).where(schedules.c.id == schedule_id)).mappings().one()
     task = tx.execute(select(tasks).where(tasks.c.id == row["task_id"])).mappings().one()
     limit = effective(task_record(task), schedule_record(row, task["name"]), {}).pause_after_failures
     if limit is None:
         return False
+    reason = f"{limit} failures in a row (pause_after_failures)"
     done = tx.execute(
         update(states)
         .where(states.c.schedule_id == schedule_id, states.c.paused_at.is_(None), states.c.failure_streak >= limit)
         .values(
             paused_at=now,
             paused_until=None,
-            pause_reason=f"{limit} failures in a row (pause_after_failures)",
-            paused_by="celsched",
+            pause_reason=reason,
+            paused_by=audit.DAEMON,
             next_fire_time=None,
             wake_at=None,
             revision=states.c.revision + 1,
         )
     )
-    return bool(done.rowcount == 1)
+    if done.rowcount != 1:
+        return False
+    event = audit.Event("pause", "schedule", row["name"], {"reason": reason})
+    audit.write(tx, Requester(audit.DAEMON, host or ""), event, now)
+    return True
