@@ -15,20 +15,39 @@ from celsched.service import ServiceManager
 
 _FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
 _OURS = "celsched"
+_AGAIN = 30.0
+"""Seconds until the same trouble with the broker is told again."""
 
 
-class _Outcomes(logging.Filter):
+class Outcomes(logging.Filter):
     """Lets through our own lines, and warnings of others.
 
-    Not what a body logs (that is in the store, redacted), nor Celery's tracebacks about dead children (told by us).
+    Not what a body logs (that is in the store, redacted), nor Celery's tracebacks about dead children (told by us),
+    nor its news of a broker that stays away more than now and then: it tries several times a second.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name.startswith(_OURS):
             return True
         if record.levelno < logging.WARNING or frame.get() is not None:
             return False
+        if record.name.startswith("celery.worker.consumer"):
+            return self._is_news(record)
+        if record.name == "py.warnings":
+            return "CPendingDeprecationWarning" not in record.getMessage()  # of Celery's own settings, at each loss
         return not (record.name == "celery.worker.request" and "WorkerLostError" in record.getMessage())
+
+    def _is_news(self, record: logging.LogRecord) -> bool:
+        record.exc_info, record.exc_text = None, None
+        kind = str(record.msg)
+        if record.created - self._said.get(kind, -_AGAIN) < _AGAIN:
+            return False
+        self._said[kind] = record.created
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +65,7 @@ def log_quietly(voice: Voice) -> None:
     stream = open(os.dup(2), "w", encoding="utf-8", errors="replace", buffering=1)  # noqa: SIM115 # until exit
     handler = logging.StreamHandler(stream)
     handler.setFormatter(voice.form or logging.Formatter(_FORMAT, datefmt="%Y-%m-%dT%H:%M:%S%z"))
-    handler.addFilter(_Outcomes())
+    handler.addFilter(Outcomes())
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(voice.level)
