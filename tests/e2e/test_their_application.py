@@ -23,10 +23,14 @@ celsched.install(app)
 from celsched.tasks import execute_task
 """
 FILES_TASKS = """
+from pathlib import Path
 
 def cleanup_temp_files(hours):
     with (Path(__file__).parent.parent / "ran.txt").open("a") as file:
         file.write(f"{hours}\\n")
+    return {"hours": hours}
+
+def for_them(hours):
     return {"hours": hours}
 
 def never_defined():
@@ -111,7 +115,7 @@ def test_params_that_do_not_fit_are_refused(shop: Project) -> None:
 
 
 def test_the_daemon_of_the_project_dispatches_to_their_worker_too(shop: Project) -> None:
-    shop.done("define", "for them", "--task-path", "files.tasks.cleanup_temp_files", "--queue", "scheduler")
+    shop.done("define", "for them", "--task-path", "files.tasks.for_them", "--queue", "scheduler")
     daemon = shop.start("run")
     one = shop.ask("for them", hours=99)
     assert shop.wait_for(one, State.SUCCEEDED).result == {"hours": 99}
