@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, select
 
 from celsched.domain.execution import State
 from celsched.store.tables import LIVE, executions
@@ -38,12 +38,16 @@ def running(tx: Connection) -> list[Running]:
     ]
 
 
-def unheard(tx: Connection, queues: Sequence[str] | None, before: datetime) -> bool:
-    """Return whether an execution was queued before `before`, sent again since, and is still not claimed."""
-    conditions = [executions.c.state == State.QUEUED, executions.c.sends >= 2, executions.c.queued_at < before]
+def unclaimed(tx: Connection, queues: Sequence[str] | None, limit: int = 200) -> dict[int, int]:
+    """Return executions that lie in queues and that nobody claimed, the oldest, and how often each was published.
+
+    Those of which the last send failed are not among them.
+    """
+    conditions = [executions.c.state == State.QUEUED, executions.c.sends >= 1]
     if queues is not None:
         conditions.append(executions.c.queue_name.in_(list(queues)))
-    return bool(tx.scalar(select(exists().where(*conditions, LIVE))))
+    query = select(executions.c.id, executions.c.publishes).where(*conditions, LIVE).order_by(executions.c.id)
+    return {row.id: row.publishes for row in tx.execute(query.limit(limit))}
 
 
 def forgotten_waits(tx: Connection, limit: int = 100) -> Sequence[int]:

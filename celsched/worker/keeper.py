@@ -83,7 +83,8 @@ class Keeper:
             self._clock.wait(threading.Event(), 0.05)
         self._stop.set()
         for thread in self._threads:
-            thread.join(5.0)
+            if thread.ident is not None:  # a worker that is stopped while it starts has not started them
+                thread.join(5.0)
         self._safely("leaving", self._ledger.leave)
         self._reaper.close()
 

@@ -31,6 +31,7 @@ class Outcomes(logging.Filter):
         self._said: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record is told; the tracebacks of Celery's consumer are taken off."""
         if record.name.startswith(_OURS):
             return True
         if record.levelno < logging.WARNING or frame.get() is not None:
