@@ -16,6 +16,7 @@ from pathlib import Path
 from celsched.worker import processes
 
 _RESTART = 1.0
+_YOUNG = 4.0
 
 
 @dataclass
@@ -33,7 +34,13 @@ class Member:
     excused: set[int] = field(default_factory=set)
     """Processes whose end is our doing."""
     died: float | None = None
-    starts: int = 0
+    started: float = 0.0
+
+    @property
+    def clean(self) -> tuple[int, ...]:
+        """The exit codes of an end that was our doing; before Python has installed a handler, SIGTERM just kills."""
+        young = time.monotonic() - self.started < _YOUNG
+        return (0, -signal.SIGKILL, -signal.SIGTERM) if young else (0, -signal.SIGKILL)
 
     @property
     def log(self) -> Path:
@@ -58,7 +65,7 @@ class Member:
                 start_new_session=True,
             )
         self.extra, self.died = {}, None
-        self.starts += 1
+        self.started = time.monotonic()
 
 
 class Crew:
@@ -125,7 +132,7 @@ class Crew:
             member.died = now
             if process.pid not in member.excused:
                 self.findings.append(("died", f"{member.name} ended by itself with {process.returncode}"))
-            elif process.returncode not in (0, -signal.SIGKILL):
+            elif process.returncode not in member.clean:
                 self.findings.append(("exit code", f"{member.name} ended with {process.returncode} when told to stop"))
         elif now - member.died >= _RESTART:
             member.start()
