@@ -48,7 +48,7 @@ def test_the_shell_blocks_run_in_the_quickstart_and_show_what_the_text_says(tmp_
     with daemon(shell, background.text):
         output = "".join(_ran(shell, block) for block in blocks("sh") if block.remark is None)
     missing = [text for text in _SEEN if text not in output]
-    assert not missing, output
+    assert not missing, f"{missing} not in\n{output}"
 
 
 def _ran(shell: Shell, block: Block) -> str:
