@@ -60,16 +60,18 @@ def logs(
         give_up = None if follow_ else 0.0
         for seen in follow(scope, execution_id, cli.clock, after=after, level=level.number, give_up=give_up):
             writer.write(seen.lines)
-    _tell_end(cli, seen, followed=follow_)
+    _tell_end(cli, seen, followed=follow_, any_lines=writer.count > 0)
 
 
-def _tell_end(cli: CliContext, seen: Glimpse | None, *, followed: bool) -> None:
+def _tell_end(cli: CliContext, seen: Glimpse | None, *, followed: bool, any_lines: bool) -> None:
     if seen is None:
         return
     if followed:
         cli.say(outcome_sentence(seen.execution))
-    elif not seen.lines and not seen.over:
+    elif not any_lines and not seen.over:
         cli.say(f"execution {seen.execution.id} is {seen.execution.state}; -f follows it")
+    elif not any_lines:
+        cli.say(f"no such lines: {outcome_sentence(seen.execution)}")
 
 
 def _end(scope: Scope, execution_id: int) -> Place | None:

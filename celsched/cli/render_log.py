@@ -34,6 +34,7 @@ class LogWriter:
             raise UsageError("log lines have no names", hint="use -o jsonl, json or csv")
         self._cli = cli
         self._begun = False
+        self.count = 0
         self._mode = mode
         self._zone = ZoneInfo(cli.settings.timezone)
         self._attempt: int | None = None
@@ -47,6 +48,7 @@ class LogWriter:
     def write(self, lines: Iterable[LogLine]) -> None:
         """Write lines in order."""
         for line in lines:
+            self.count += 1
             if self._mode in (OutputMode.JSON, OutputMode.JSONL, OutputMode.CSV):
                 self._write_record(line)
                 self._begun = True

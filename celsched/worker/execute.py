@@ -141,7 +141,7 @@ def _run(job: _Job, execution: Execution, recipe: Recipe, task_id: str) -> None:
     job.runtime.fault("body.ended")
     ended = _record(job, ending)
     job.runtime.fault("end.recorded")
-    tell(execution.id, execution.attempt, ended, ending, clock.monotonic() - began)
+    tell(execution.id, execution.attempt, ended, ending, clock.monotonic() - began, job.runtime.store.clock.now())
 
 
 def _occupant(job: _Job, execution: Execution, recipe: Recipe, began: float) -> Occupant:

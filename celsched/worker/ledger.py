@@ -162,7 +162,7 @@ class Ledger:
                 return ended
 
             ended = self._store.write(work, patience=0)
-            tell(seen.execution_id, seen.attempt, ended, ending, None)
+            tell(seen.execution_id, seen.attempt, ended, ending, None, now)
         else:
             logger.warning("execution %d.%d was stopped: it is not ours any more", seen.execution_id, seen.attempt)
         verdict.files.remove()
@@ -187,7 +187,7 @@ class Ledger:
             now, chance = self._store.clock.now(), random.random()
             found = strays[token]
             ended = self._store.write(_finisher(token, ending, now, chance), patience=0)
-            tell(found.execution_id, found.attempt, ended, ending, None)
+            tell(found.execution_id, found.attempt, ended, ending, None, now)
         self._strays = set(strays)
 
     def _occupants(self) -> list[Occupant]:

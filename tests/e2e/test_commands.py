@@ -232,6 +232,11 @@ def test_logs_by_level_by_schedule_in_every_form_and_beyond_a_thousand_lines(liv
     assert [row["text"] for row in rows] == ["line 1499", "a warning", "an error"]
     live.wait_for(live.ask("پاکسازی"), State.SUCCEEDED)
     assert "step 5" in live.done("logs", "پاکسازی").out
+    silent = live.ask("fails", name="silent")
+    live.wait_for(silent, State.FAILED)
+    nothing = live.call("logs", str(silent))
+    assert (nothing.out, nothing.code) == ("", 0)
+    assert "no such lines" in nothing.err
     assert live.call("logs", "999999").code == 3
     assert live.call("logs", "hourlie").code == 3
 
