@@ -8,6 +8,9 @@ from tests.faults.drive import Order, run
 from tests.faults.report import as_table, numbers
 from tests.faults.site import StoreKind
 
+# Not in the default run yet: on a loaded machine a run may draw a fault that the machine, not celsched, is late for.
+pytestmark = pytest.mark.faults
+
 
 @pytest.mark.parametrize(
     ("planted", "kind"),
