@@ -187,11 +187,11 @@ def test_two_daemons_share_one_file_without_doubles(project: Project) -> None:
     second = project.start("run", "--for", "8s")
     assert (first.wait(), second.wait()) == (0, 0)
     begun = [(note["execution"], note["attempt"]) for note in project.notes() if note["event"] == "begin"]
-    assert len(begun) == len(set(begun)) >= 30
+    assert len(begun) == len(set(begun)) >= 16, project.said()
     rows = project.executions()
     fires = [(row["schedule"], row["fire_time"]) for row in rows]
     assert len(fires) == len(set(fires))
-    assert {row["state"] for row in rows} <= {"succeeded", "pending", "queued", "skipped"}
+    assert {row["state"] for row in rows} <= {"succeeded", "pending", "queued", "skipped"}, project.said()
     assert {one for one, _ in begun} == {row["id"] for row in rows if row["state"] == "succeeded"}
     for daemon in (first, second):
         assert "dispatched" in daemon.err
