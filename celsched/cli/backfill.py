@@ -13,6 +13,7 @@ from celsched.cli.scope import scope_of
 from celsched.operations.liveness import daemon_lives
 from celsched.operations.requests import BACKFILL_LIMIT, Backfill
 from celsched.operations.requests import backfill as record
+from celsched.operations.scope import zone_of
 from celsched.timing.instant import parse_instant
 
 _COLUMNS = (Column("execution", kind=Kind.WORD), Column("fire_time", kind=Kind.WALL))
@@ -33,10 +34,12 @@ def backfill(  # noqa: PLR0913  a command's options
     cli = CliContext.of(ctx)
     scope = scope_of(cli)
     now = scope.now()
+    # As in `why`: a time without an offset is one of the schedule's own clock.
+    zone = zone_of(scope, schedule)
     wish = Backfill(
         schedule,
-        parse_instant(since, scope.zone, now),
-        parse_instant(until, scope.zone, now),
+        parse_instant(since, zone, now),
+        parse_instant(until, zone, now),
         overlap=overlap,
         every=all_,
         limit=limit,

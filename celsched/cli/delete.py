@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from celsched.cli.completion import live
 from celsched.cli.context import CliContext
 from celsched.cli.format import printable
 from celsched.cli.manifest_options import YesOption
@@ -27,7 +28,7 @@ class Deletable(StrEnum):
 def delete(
     ctx: typer.Context,
     kind: Annotated[Deletable, typer.Argument(metavar="task|schedule")],
-    name: Annotated[str, typer.Argument(metavar="NAME")],
+    name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=live("either"))],
     cascade: Annotated[bool, typer.Option("--cascade", help="With a task, delete its schedules too.")] = False,
     yes: YesOption = False,
 ) -> None:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from celsched.cli.completion import live
 from celsched.cli.context import CliContext
 from celsched.cli.format import printable, wall
 from celsched.cli.scope import scope_of
@@ -13,7 +14,9 @@ from celsched.timing.instant import parse_instant
 
 def pause(
     ctx: typer.Context,
-    names: Annotated[list[str], typer.Argument(metavar="SCHEDULE...", help="The schedules; all of them, or none.")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="SCHEDULE...", help="All of them, or none.", autocompletion=live("schedule"))
+    ],
     reason: Annotated[
         str | None, typer.Option("--reason", metavar="TEXT", help="Why; `why` and `show` tell it.")
     ] = None,

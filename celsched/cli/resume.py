@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from celsched.cli.completion import live
 from celsched.cli.context import CliContext
 from celsched.cli.format import printable, wall
 from celsched.cli.scope import scope_of
@@ -12,7 +13,9 @@ from celsched.operations import control
 
 def resume(
     ctx: typer.Context,
-    names: Annotated[list[str], typer.Argument(metavar="SCHEDULE...", help="The schedules; all of them, or none.")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="SCHEDULE...", help="All of them, or none.", autocompletion=live("schedule"))
+    ],
 ) -> None:
     """Resume paused schedules. Fire times of the pause stay skipped."""
     cli = CliContext.of(ctx)

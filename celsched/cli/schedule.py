@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from celsched.cli.apply import apply_part
+from celsched.cli.completion import live
 from celsched.cli.context import CliContext
 from celsched.cli.edited import clean, only_files, report
 from celsched.cli.manifest_options import AdoptOption, FilesOption, NoImportOption, YesOption
@@ -32,7 +33,9 @@ def schedule(  # noqa: PLR0913  a command's options
     ctx: typer.Context,
     name: Annotated[str | None, typer.Argument(help="The schedule.", metavar="NAME", show_default=False)] = None,
     file: FilesOption = None,
-    task: Annotated[str | None, typer.Option("--task", metavar="TASK", help="The task it runs.")] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", metavar="TASK", help="The task it runs.", autocompletion=live("task"))
+    ] = None,
     cron: Annotated[str | None, typer.Option("--cron", metavar="E", help='Five fields: "0 2 * * *".')] = None,
     every: Annotated[str | None, typer.Option("--every", metavar="D", help="A period: 30s, 5m, 6h, 1d.")] = None,
     at: Annotated[str | None, typer.Option("--at", metavar="T", help="Once: 2026-12-01 09:00, or +5s.")] = None,

@@ -4,6 +4,8 @@ It is a module of its own so that commands which need no store load no SQLAlchem
 """
 
 from celsched.cli.context import CliContext
+from celsched.errors import SettingsError
+from celsched.settings import Settings
 from celsched.store.store import Store, open_store
 
 
@@ -16,8 +18,19 @@ def store_of(cli: CliContext) -> Store:
     return cli.once(_open)
 
 
+def _require_project(settings: Settings) -> None:
+    """Refuse to make a store in a folder that is no project: what looks empty there would look like lost data."""
+    known = settings.config_file is not None or settings.origins["database_url"] != "default"
+    if not known and settings.origins["data_folder"] == "default" and not settings.data_folder.exists():
+        raise SettingsError(
+            "there is no celsched.toml here, and no store",
+            hint="run in the folder of a project, name it with --config, or make one with `celsched init`",
+        )
+
+
 def _open(cli: CliContext) -> Store:
     settings = cli.settings
+    _require_project(settings)
     store = open_store(settings.database_url.reveal(), clock_offset_file=settings.clock_offset_file)
     cli.at_exit(store.close)
     if not cli.clock_given:

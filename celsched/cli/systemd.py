@@ -13,6 +13,7 @@ import typer
 
 from celsched.cli.context import CliContext
 from celsched.cli.exits import ExitCode
+from celsched.errors import SettingsError
 from celsched.settings import Settings
 
 _ENVIRONMENT_FILE = "/etc/celsched/environment"
@@ -53,6 +54,10 @@ def systemd(
     """
     cli = CliContext.of(ctx)
     settings = cli.settings
+    if unit is Unit.WORKER and settings.embedded:
+        raise SettingsError(
+            "no broker is configured, so the daemon runs the worker itself", hint="`celsched systemd` prints its unit"
+        )
     owner = user or _owner(settings.project_folder)
     units = [unit] if unit else [Unit.DAEMON] if settings.embedded else list(Unit)
     for wanted in units:

@@ -41,7 +41,8 @@ class Scope:
 
 def not_found(kind: str, name: str | int, known: Iterable[str] = ()) -> NotFound:
     """Return the error for a name or id that is not in the store, with the nearest name as hint."""
-    hint = suggestion(str(name), known) or f"`celsched {kind}s` lists them"
+    lists = " and ".join(f"`celsched {one}s`" for one in kind.split(" or "))
+    hint = suggestion(str(name), known) or f"{lists} list{'' if ' and ' in lists else 's'} them"
     shown = repr(name) if isinstance(name, str) else str(name)
     return NotFound(f"there is no {kind} {shown}", hint=hint)
 
@@ -68,3 +69,9 @@ def locked_schedule(tx: Tx, name: str) -> StoredSchedule:
     if not found:
         raise not_found("schedule", name)
     return found[0]
+
+
+def zone_of(scope: Scope, schedule: str) -> str:
+    """Return the zone in which a schedule's times are written; raise NotFound with a suggestion."""
+    found = scope.store.read(lambda tx: require_schedule(tx, schedule))
+    return scope.policies(found.task, found).timezone

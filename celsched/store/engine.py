@@ -121,7 +121,8 @@ def prepare_folder(url: URL) -> None:
         return
     path = Path(str(url.database))
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Not its parents: a folder that is not there is more likely a typing error than a wish.
+        path.parent.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise StoreUnreachable(
             f"the data folder {path.parent} cannot be made: {error.strerror}",

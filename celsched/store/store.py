@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import URL, Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from celsched.clock import Clock, ServerClock, SystemClock
@@ -86,7 +86,7 @@ class Store:
             try:
                 with self.engine.connect().execution_options(**{READ_ONLY: read_only}) as tx, tx.begin():
                     return work(tx)
-            except (OperationalError, InterfaceError, InternalError, PoolTimeout, ProgrammingError) as error:
+            except (DatabaseError, InterfaceError, PoolTimeout) as error:
                 lasting = _lasting(error, self.engine.url)
                 if lasting is not None:
                     raise lasting from error
@@ -122,7 +122,9 @@ def _lasting(error: Exception, url: URL) -> CelschedError | None:
         )
     if code.startswith("28") or code == "3D000" or "password authentication failed" in said or "role " in said:
         return _unreachable(error, url)
-    if isinstance(error, ProgrammingError):
+    if "not a database" in said or "malformed" in said:
+        return StoreUnreachable(f"{_place(url)} is no SQLite database, or a broken one", hint="check `database_url`")
+    if not isinstance(error, OperationalError | InterfaceError | InternalError):
         raise error
     return None
 

@@ -170,7 +170,7 @@ class Ledger:
     def _heed(self, held: list[Held]) -> None:
         for one in held:
             if one.cancel_requested:
-                said = "stopped: somebody asked to cancel it"
+                said = "stopped: it was asked to"
                 ending = Ending(State.CANCELLED, error=said, retryable=False)
                 self._guard.stop(one.token, ending, force=one.cancel_force)
 

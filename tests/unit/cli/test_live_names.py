@@ -24,6 +24,7 @@ def _complete(kind: str, folder: Path, beginning: str, *words: str) -> list[str]
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
+    (tmp_path / "celsched.toml").touch()
     with CliContext(env={}, cwd=tmp_path) as cli:
         store = store_of(cli)
         assert store_of(cli) is store, "one store for the whole call"
