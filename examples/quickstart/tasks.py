@@ -1,4 +1,4 @@
-"""The tasks of the quickstart: plain functions. What they return is kept as their result, what they print as their log."""
+"""The tasks of the quickstart: plain functions. Their return value is kept as result, their output as log."""
 
 import logging
 import time
