@@ -4,6 +4,7 @@ It never plans or runs a task itself.
 """
 
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -19,6 +20,7 @@ from celsched.cli.scope import scope_of
 from celsched.cli.storage import store_of
 from celsched.clock import Clock
 from celsched.dispatcher.daemon import Daemon
+from celsched.errors import UsageError
 from celsched.monitor.loop import watch_until
 from celsched.operations.summary import mark, summarise
 from celsched.runloop import stop_on_signals
@@ -37,6 +39,9 @@ def run(
     ] = None,
     for_: Annotated[
         str | None, typer.Option("--for", metavar="DURATION", help="Stop after so long, and show what was done.")
+    ] = None,
+    metrics: Annotated[
+        str | None, typer.Option("--metrics", metavar="HOST:PORT", help="Answer Prometheus' scrapes on this address.")
     ] = None,
 ) -> None:
     """Dispatch due schedules until stopped.
@@ -69,9 +74,21 @@ def run(
             background.enter_context(_Watching(cli, stop))
         if length is not None:
             background.enter_context(_Alarm(length, cli.clock, stop, daemon))
+        if metrics is not None:
+            background.callback(_serve(cli, metrics))
         daemon.run(stop)
     if length is not None:
         summary_table(cli, summarise(scope, begin))
+
+
+def _serve(cli: CliContext, address: str) -> Callable[[], None]:
+    # Imported here: the library is an extra.
+    from celsched.monitor.metrics import serve_metrics
+
+    host, _, port = address.rpartition(":")
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise UsageError(f"--metrics {address} is not HOST:PORT", hint="write for example 127.0.0.1:9150")
+    return serve_metrics(store_of(cli), cli.clock, host or "127.0.0.1", int(port))
 
 
 def _draining(settings: Settings, drain: timedelta) -> Settings:
