@@ -1,6 +1,7 @@
-"""The whole exception tree of celsched; each class says what happened, and carries a hint about the next step.
+"""The exception tree of celsched; each class says what happened, and carries a hint about the next step.
 
 It holds no exit codes and no HTTP codes: `celsched.cli.exits` and the web face map classes to those.
+Two more classes, which only speaking to a broker can raise, are in `celsched.broker.errors`.
 
 CelschedError
 ├── UsageError                the request makes no sense as written
