@@ -1,4 +1,4 @@
-"""Owns the test hook behind CELSCHED_FAULT: a process that kills itself at a named point. It is off unless asked for.
+"""Owns the test hook behind CELSCHED_FAULT: a process dies or freezes at a named point. It is off unless asked for.
 
 The points lie where the state machine's transitions can be cut in two; `tests/faults` sets them one by one.
 """
@@ -35,17 +35,25 @@ def no_fault(point: str) -> None:
 
 
 def fault_of(setting: str | None) -> Fault:
-    """Return what `POINT` or `POINT:COUNT` asks for: SIGKILL to this process when it passes there the COUNTth time.
+    """Return what `POINT[:COUNT][:stop]` asks for, the COUNTth time that this process passes the point.
+
+    It is SIGKILL to this process; with `:stop` it is SIGSTOP, so that the process is frozen there until somebody
+    else lets it go on.
 
     Raises:
-        SettingsError: there is no such point.
+        SettingsError: there is no such point, or what follows it is neither a count nor `stop`.
     """
     if setting is None:
         return no_fault
-    name, _, times = setting.partition(":")
-    if name not in POINTS or not (times or "1").isdecimal():
-        raise SettingsError(f"`fault` must be one of {', '.join(sorted(POINTS))}, or one with :COUNT, not {setting!r}")
-    left = int(times or 1)
+    name, *rest = setting.split(":")
+    how = signal.SIGSTOP if rest[-1:] == ["stop"] else signal.SIGKILL
+    counts = rest[:-1] if how is signal.SIGSTOP else rest
+    if name not in POINTS or len(counts) > 1 or not all(count.isdecimal() and int(count) > 0 for count in counts):
+        raise SettingsError(
+            f"`fault` must be one of {', '.join(sorted(POINTS))}, "
+            f"perhaps with :COUNT, perhaps with :stop, not {setting!r}"
+        )
+    left = int(counts[0]) if counts else 1
 
     def fault(point: str) -> None:
         nonlocal left
@@ -53,6 +61,6 @@ def fault_of(setting: str | None) -> Fault:
             left -= 1
             if left == 0:
                 os.write(2, f"fault point {name} reached by {os.getpid()}\n".encode())
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), how)
 
     return fault

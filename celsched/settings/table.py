@@ -66,7 +66,7 @@ _ROWS = (
     Setting("drain", read.length(least=timedelta(0)), "30s", "how long a stopping worker waits for running tasks"),
     Setting("kill_grace", read.length(least=timedelta(0)), "5s", "from asking a task to stop to killing it"),
     Setting("clock_offset_file", read.path, None, "test hook: a file with seconds added to the clock", hidden=True),
-    Setting("fault", read.word, None, "test hook: the fault point at which a process kills itself", hidden=True),
+    Setting("fault", read.word, None, "test hook: the fault point at which a process dies or freezes", hidden=True),
     Setting("debug", read.boolean, False, "show tracebacks of unexpected errors", hidden=True),
 )
 SETTINGS = {setting.key: setting for setting in _ROWS}
