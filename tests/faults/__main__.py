@@ -11,6 +11,13 @@ from tests.faults.report import as_json, as_table, numbers
 from tests.faults.site import StoreKind
 
 
+def _least(chosen: argparse.Namespace) -> int:
+    """A run that breaks less than this proves nothing."""
+    if chosen.no_faults:
+        return 0
+    return max(2, int(chosen.minutes * (0.8 if chosen.soak else 6)))
+
+
 def main() -> int:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
@@ -20,6 +27,7 @@ def main() -> int:
     parser.add_argument("--store", choices=("postgresql", "sqlite", "both"), default="both")
     parser.add_argument("--planted", help="put this known fault into the processes (see tests/faults/planted.py)")
     parser.add_argument("--no-faults", action="store_true", help="break nothing")
+    parser.add_argument("--soak", action="store_true", help="break only services, once a minute; what grows is judged")
     parser.add_argument("--json", type=Path, help="write the numbers there")
     parser.add_argument("--keep", action="store_true", help="keep the folders of good runs too")
     chosen = parser.parse_args()
@@ -33,10 +41,11 @@ def main() -> int:
                 store,
                 seed,
                 chosen.minutes * 60,
-                faults=not chosen.no_faults,
+                faults="none" if chosen.no_faults else "services" if chosen.soak else "all",
+                pace=60.0 if chosen.soak else None,
                 planted=chosen.planted,
                 quiet=12.0 if chosen.planted else QUIET,
-                least_faults=0 if chosen.no_faults else max(2, int(chosen.minutes * 6)),
+                least_faults=_least(chosen),
             )
             found = numbers(run(order))
             runs.append(found)

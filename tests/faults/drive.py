@@ -9,30 +9,38 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from tests.faults.checker import TERMINAL, Violation, check
-from tests.faults.facts import events_in, findings_in, rows_in
+from tests.faults.checker import Violation, check
+from tests.faults.facts import events_in, findings_in, rows_in, unfinished_in
+from tests.faults.growth import growing
 from tests.faults.history import SECOND, Fault, History, Planned
-from tests.faults.mischief import Mischief
-from tests.faults.mischief_services import mischiefs_for
+from tests.faults.mischief import Mischief, of_processes
+from tests.faults.mischief_services import of_services
 from tests.faults.observer import Observer, bodies_alive
+from tests.faults.points import FaultPoints
 from tests.faults.site import Site, StoreKind
 from tests.faults.workload import plan_of
 
 QUIET = 45.0
 """Seconds after the last fire time in which everything must have ended: a lease, and a publish that was put off."""
 
+_POINTS = 4
+"""Deaths at named points in each round of all kinds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What run is wanted. `calm` are the seconds without faults at both ends; no `faults`: nothing is broken."""
+    """What run is wanted. `calm` are the seconds without faults at both ends; `services`: no process is touched."""
 
     folder: Path
     store: StoreKind
     seed: int
     seconds: float
     calm: float = 6.0
-    faults: bool = True
+    faults: Literal["all", "services", "none"] = "all"
+    pace: float | None = None
+    """Seconds from the end of a fault to the next one; by default a few, with a calm now and then."""
     planted: str | None = None
     least_faults: int = 0
     quiet: float = QUIET
@@ -45,7 +53,8 @@ class Outcome:
     order: Order
     history: History
     violations: list[Violation]
-    memory: dict[str, list[int]]
+    series: dict[str, list[float]]
+    """What was looked at from time to time (see `growth`)."""
     settled: float
     """Seconds from the last fire time until nothing was left to do."""
 
@@ -74,7 +83,7 @@ def _run(site: Site, order: Order) -> Outcome:
     observer = Observer(site)
     observer.start()
     _until(begin + int(order.calm * SECOND))
-    faults = _break(site, order, end - int(order.calm * SECOND)) if order.faults else []
+    faults = _break(site, order, end - int(order.calm * SECOND)) if order.faults != "none" else []
     _until(end)
     settled = _settle(site, order.quiet)
     observer.stop()
@@ -90,12 +99,13 @@ def _outcome(
     rows, tries = rows_in(site.store)
     left = [("orphan", one) for one in bodies_alive()]
     logs = list(findings_in(site.logs(), (order.seconds + 2 * order.calm) / 60))
-    findings = [*findings, *observer.findings, *site.crew.findings, *left, *logs]
+    grown = growing(observer.series) if order.faults != "all" else ()  # who is killed begins anew
+    findings = [*findings, *observer.findings, *site.crew.findings, *left, *logs, *grown]
     fires = sum(len(one.fire_times()) for one in planned)
     history = History(
         planned, events, rows, tries, faults, findings, least_faults=order.least_faults, least_fires=fires // 3
     )
-    return Outcome(order, history, check(history), observer.memory, settled)
+    return Outcome(order, history, check(history), observer.series, settled)
 
 
 def _until(at: int) -> None:
@@ -105,20 +115,22 @@ def _until(at: int) -> None:
 
 def _break(site: Site, order: Order, until: int) -> list[Fault]:
     chance = random.Random(order.seed)
-    kinds = mischiefs_for(site)
-    bag: list[Mischief] = []
+    kinds = [*of_services(site)] if order.faults == "services" else [*of_services(site), *of_processes(site)]
+    points = FaultPoints()
+    bag: list[Mischief | None] = []
     faults: list[Fault] = []
     while now() < until:
         if not bag:
-            bag = chance.sample(kinds, len(kinds))
-        one = bag.pop()
+            places = [None] * _POINTS if order.faults == "all" else []
+            bag = chance.sample([*kinds, *places], len(kinds) + len(places))
+        one = bag.pop() or points.next(chance)
         began = now()
         pids = one.do(site, chance)
         if pids is not None:
             faults.append(Fault(one.kind, began, now(), one.kills, one.frozen, pids))
             _say(f"{one.kind} ({(now() - began) / SECOND:.1f} s)")
         # Now and then a calm long enough to be healthy in.
-        rest = 16.0 if len(faults) % 6 == 5 else chance.uniform(0.3, 3.0)
+        rest = order.pace or (16.0 if len(faults) % 6 == 5 else chance.uniform(0.3, 3.0))
         _until(min(now() + int(rest * SECOND), until))
     with suppress(AssertionError):
         _wait_for_crew(site)
@@ -136,8 +148,7 @@ def _settle(site: Site, quiet: float) -> float:
     assert site.store is not None
     began = now()
     while now() < began + int(quiet * SECOND):
-        rows, _ = rows_in(site.store)
-        if all(row.state in TERMINAL for row in rows):
+        if not unfinished_in(site.store):
             break
         time.sleep(0.3)
     return (now() - began) / SECOND

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from celsched.domain.execution import TERMINAL
 from celsched.store.store import Store
 from celsched.store.tables import attempts, executions
 from tests.faults.history import Event, Row, Try
@@ -90,6 +91,13 @@ def rows_in(store: Store) -> tuple[list[Row], list[Try]]:
             for one in tried
         ],
     )
+
+
+def unfinished_in(store: Store) -> int:
+    """Return how many executions have not ended."""
+    table = executions.c
+    query = select(func.count()).where(table.state.not_in(tuple(TERMINAL)))
+    return store.read(lambda tx: int(tx.execute(query).scalar_one()), patience=30)
 
 
 def findings_in(logs: Sequence[Path], minutes: float) -> Iterator[tuple[str, str]]:

@@ -19,6 +19,9 @@ class Start:
     late: int
     faults: tuple[Fault, ...]
 
+    def __str__(self) -> str:
+        return f"{self.run} of {self.run.schedule!r} began {self.late / 1e6:.2f} s after {clock_time(self.ready)}"
+
 
 def starts(reading: Reading) -> list[Start]:
     """Return the first start of every execution that began."""
@@ -49,7 +52,7 @@ def too_late(reading: Reading) -> Iterator[tuple[str, str]]:
     for start in starts(reading):
         if not start.faults:
             if start.late > limits.healthy:
-                yield "late", f"{_said(start)} with nothing broken"
+                yield "late", f"{start} with nothing broken"
             continue
         # Each send that was lost doubles the pause before the next one; a first attempt that died adds a lease.
         sends = publishes.get(start.run.execution, 4)
@@ -59,11 +62,7 @@ def too_late(reading: Reading) -> Iterator[tuple[str, str]]:
         recovered = max(fault.ended for fault in start.faults)
         if start.ready + start.late > max(start.ready, recovered) + allowed:
             last = start.faults[-1].kind
-            yield "late", f"{_said(start)}, {allowed / 1e6:.0f} s allowed after {last!r} ended {clock_time(recovered)}"
-
-
-def _said(start: Start) -> str:
-    return f"{start.run} of {start.run.schedule!r} began {start.late / 1e6:.2f} s after {clock_time(start.ready)}"
+            yield "late", f"{start}, {allowed / 1e6:.0f} s allowed after {last!r} ended {clock_time(recovered)}"
 
 
 def percentile(values: list[int], part: float) -> float:

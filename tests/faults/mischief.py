@@ -11,16 +11,15 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from celsched.settings.fault import POINTS
 from tests.faults.crew import Member, kill, tree
 from tests.faults.site import Site
 
 Harm = Callable[[Site, random.Random], frozenset[int] | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Mischief:
-    """One kind of fault. `kills`: bodies may be lost by it; `frozen`: stopped for longer than a lease."""
+    """One kind of fault, which `do` may name better. `kills`: bodies may be lost; `frozen`: longer than a lease."""
 
     kind: str
     do: Harm
@@ -40,7 +39,8 @@ def send(pids: Iterable[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
-def _kill(site: Site, pids: list[int], *, whole: bool) -> frozenset[int]:
+def kill_of(site: Site, pids: list[int], *, whole: bool) -> frozenset[int]:
+    """Kill these processes, or all that descend from them too; return them."""
     for member in site.crew.members:
         if member.pid in pids:
             member.excused.add(member.pid)
@@ -60,13 +60,13 @@ def _killing(choose: Callable[[Site], list[int]], *, whole: bool = False, everyo
     def harm(site: Site, chance: random.Random) -> frozenset[int] | None:
         found = choose(site)
         chosen = found if everyone else _one(found, chance)
-        return _kill(site, chosen, whole=whole) if chosen else None
+        return kill_of(site, chosen, whole=whole) if chosen else None
 
     return harm
 
 
 def _everything(site: Site, chance: random.Random) -> frozenset[int] | None:
-    return _kill(site, [*_daemons(site), *site.worker_mains()], whole=True)
+    return kill_of(site, [*_daemons(site), *site.worker_mains()], whole=True)
 
 
 def _terminating(kind: str) -> Harm:
@@ -75,12 +75,13 @@ def _terminating(kind: str) -> Harm:
         if not members:
             return None
         member = chance.choice(members)
-        return _terminate(member)
+        return terminate(member)
 
     return harm
 
 
-def _terminate(member: Member) -> frozenset[int] | None:
+def terminate(member: Member) -> frozenset[int] | None:
+    """Ask a member to stop, and wait until it has; return its processes, None where it is not running."""
     process = member.process
     if process is None or member.pid is None:
         return None
@@ -109,33 +110,8 @@ def _freezing(choose: Callable[[Site], list[int]], least: float, most: float, *,
     return harm
 
 
-def _fault_point(site: Site, chance: random.Random) -> frozenset[int] | None:
-    """Restart a process so that it kills itself at a point of the state machine, and wait until it has."""
-    point = chance.choice(sorted(POINTS))
-    mine = point.startswith(("claim", "body", "end"))
-    members = site.crew.of_kind("worker" if mine and site.redis else "daemon")
-    if not members:
-        return None
-    member = chance.choice(members)
-    before = member.log.stat().st_size
-    member.extra = {"CELSCHED_FAULT": f"{point}:{chance.randint(1, 4)}"}
-    pids = _terminate(member) or frozenset()
-    until = time.monotonic() + 14
-    reached = False
-    while time.monotonic() < until and not reached:
-        if member.process is not None:
-            member.excused.add(member.process.pid)
-        pause(0.1)
-        with member.log.open("rb") as log:
-            log.seek(before)
-            reached = b"fault point" in log.read()
-    if mine:
-        pids |= _terminate(member) or frozenset()  # its children would go on dying
-    return pids
-
-
-def common(site: Site) -> list[Mischief]:
-    """Return what can be done to processes."""
+def of_processes(site: Site) -> list[Mischief]:
+    """Return what can be done to processes from outside."""
     embedded = site.redis is None
     found = [
         Mischief("kill daemon", _killing(_daemons), kills=embedded),
@@ -150,8 +126,6 @@ def common(site: Site) -> list[Mischief]:
         Mischief("freeze daemon", _freezing(_daemons, 1, 4, whole=False)),
         Mischief("freeze worker", _freezing(Site.worker_mains, 1, 3.5, whole=True)),
         Mischief("freeze worker long", _freezing(Site.worker_mains, 8, 11, whole=True), kills=True, frozen=True),
-        Mischief("fault point", _fault_point, kills=True),
-        Mischief("fault point", _fault_point, kills=True),
     ]
     if not embedded:
         found.append(Mischief("stop worker", _terminating("worker"), kills=True))

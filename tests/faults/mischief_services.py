@@ -13,18 +13,18 @@ from contextlib import closing, contextmanager, suppress
 import redis
 from psycopg import sql
 
-from tests.faults.mischief import Mischief, common, pause
+from tests.faults.mischief import Mischief, pause
 from tests.faults.site import Site
 from tests.support.services import PostgresServer, RedisServer
 
 _NOBODY: frozenset[int] = frozenset()
 
 
-def mischiefs_for(site: Site) -> list[Mischief]:
-    """Return every kind of fault that this installation can have."""
+def of_services(site: Site) -> list[Mischief]:
+    """Return what can be done to the services or files that this installation stands on."""
     if site.redis and site.postgres:
-        return common(site) + _of_redis(site.redis) + _of_postgres(site.postgres)
-    return common(site) + _of_files()
+        return _of_redis(site.redis) + _of_postgres(site.postgres)
+    return _of_files()
 
 
 def _of_redis(server: RedisServer) -> list[Mischief]:

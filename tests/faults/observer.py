@@ -1,10 +1,16 @@
-"""Owns the look at a run while it lasts: do terminal states stay, how large do processes grow. It changes nothing."""
+"""Owns the look at a run while it lasts: do terminal states stay, how much do processes and services hold.
+
+It changes nothing, and judges nothing but states.
+"""
 
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
-from sqlalchemy import select
+import psycopg
+import redis
+from sqlalchemy import select, text
 
 from celsched.domain.execution import TERMINAL
 from celsched.errors import CelschedError
@@ -13,6 +19,9 @@ from tests.faults.crew import tree
 from tests.faults.site import Site
 
 _EVERY = 4.0
+_COMPARED = 3000
+"""How many of the newest executions are compared: a run of an hour has tens of thousands."""
+_MEGA = 1024 * 1024
 
 
 class Observer:
@@ -23,8 +32,8 @@ class Observer:
         self._over = threading.Event()
         self._ended: dict[int, tuple[object, ...]] = {}
         self.findings: list[tuple[str, str]] = []
-        self.memory: dict[str, list[int]] = {}
-        """Resident kilobytes of each member's processes together, in time."""
+        self.series: dict[str, list[float]] = {}
+        """What each look saw, by name and unit (see `growth`)."""
         self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
 
     def start(self) -> None:
@@ -44,29 +53,59 @@ class Observer:
     def _look(self) -> None:
         with suppress(CelschedError):
             self._compare()
+        for name, value in self._measures():
+            self.series.setdefault(name, []).append(value)
+
+    def _measures(self) -> Iterator[tuple[str, float]]:
         for member in self._site.crew.members:
             if member.pid is not None:
-                used = sum(_resident(pid) for pid in tree(member.pid))
-                self.memory.setdefault(member.name, []).append(used)
+                yield f"{member.name} MB", sum(_resident(pid) for pid in tree(member.pid)) / 1024
+                yield f"{member.name} main MB", _resident(member.pid) / 1024
+                yield f"{member.name} files", _files(member.pid)
+        wal = self._site.database.with_name(self._site.database.name + "-wal")
+        if wal.exists():
+            yield "WAL MB", wal.stat().st_size / _MEGA
+        with suppress(redis.RedisError, psycopg.Error, CelschedError):
+            yield from self._of_services()
+
+    def _of_services(self) -> Iterator[tuple[str, float]]:
+        store = self._site.store
+        if self._site.postgres and store:
+            query = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+            yield "PostgreSQL connections", store.read(lambda tx: int(tx.execute(query).scalar_one()), patience=0)
+        if self._site.redis:
+            with closing(self._site.redis.client()) as client:
+                yield "Redis keys", float(str(client.dbsize()))
+                yield "Redis connections", float(client.info("clients")["connected_clients"])
 
     def _compare(self) -> None:
         assert self._site.store is not None
         table = executions.c
-        query = select(table.id, table.state, table.finished_at, table.attempt).where(table.state.in_(tuple(TERMINAL)))
+        ended = table.state.in_(tuple(TERMINAL))
+        query = select(table.id, table.state, table.finished_at, table.attempt).where(ended)
+        query = query.order_by(table.id.desc()).limit(_COMPARED)
         found = {
             row.id: tuple(row[1:])
             for row in self._site.store.read(lambda tx: tx.execute(query).all(), patience=0)
         }  # fmt: skip
+        oldest = min(found, default=0)
         for key, before in self._ended.items():
-            if found.get(key) != before:
+            if key >= oldest and found.get(key) != before:
                 self.findings.append(("changed", f"execution {key} was {before}, and became {found.get(key)}"))
         self._ended = found
 
 
 def _resident(pid: int) -> int:
+    """Return the resident kilobytes of a process."""
     with suppress(OSError, StopIteration, ValueError):
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1])
+    return 0
+
+
+def _files(pid: int) -> int:
+    with suppress(OSError):
+        return len(list(Path(f"/proc/{pid}/fd").iterdir()))
     return 0
 
 

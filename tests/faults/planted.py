@@ -6,10 +6,10 @@
 import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import Connection, delete, select, text, update
 
+from celsched.broker.message import Message
 from celsched.broker.publisher import Publisher
 from celsched.cli.app import main
 from celsched.domain.execution import Execution, State
@@ -78,16 +78,28 @@ def unguarded_mark() -> None:
     claims.claim = claim
 
 
+def thrice() -> None:
+    """Send each message three times: to its queue, and to the queues `left` and `right` behind its name.
+
+    No fault of the product: two workers of which each serves one of these get every message at the same instant.
+    """
+    _send_to(lambda queue: (queue, f"{queue}.left", f"{queue}.right"))
+
+
 def select_then_update() -> None:
     """Claim in two steps, with each message delivered three times."""
     claims.claim = _careless_claim
+    _send_to(lambda queue: (queue, queue, queue))
+
+
+def _send_to(queues_for: Callable[[str], Iterable[str]]) -> None:
     once = Publisher.publish
 
-    def thrice(self: Publisher, *words: Any, **named: Any) -> None:
-        for _ in range(3):
-            once(self, *words, **named)
+    def publish(self: Publisher, message: Message, *, task_id: str, queue: str, priority: int) -> None:
+        for one in queues_for(queue):
+            once(self, message, task_id=task_id, queue=one, priority=priority)
 
-    Publisher.publish = thrice  # type: ignore[method-assign]
+    Publisher.publish = publish  # type: ignore[method-assign]
 
 
 def float_fire_time() -> None:
@@ -100,7 +112,7 @@ def float_fire_time() -> None:
 
 
 PLANTED: dict[str, Callable[[], None]] = {
-    plant.__name__: plant for plant in (unguarded_mark, select_then_update, float_fire_time)
+    plant.__name__: plant for plant in (unguarded_mark, thrice, select_then_update, float_fire_time)
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.faults.drive import Outcome
-from tests.faults.lateness import percentile, starts
+from tests.faults.lateness import Start, percentile, starts
 from tests.faults.reading import Reading
 
 
@@ -15,8 +15,8 @@ def numbers(outcome: Outcome) -> dict[str, Any]:
     history, order = outcome.history, outcome.order
     reading = Reading(history)
     begun = starts(reading)
-    healthy = [one.late for one in begun if not one.faults]
-    broken = [one.late for one in begun if one.faults]
+    healthy = [one for one in begun if not one.faults]
+    broken = [one for one in begun if one.faults]
     kinds = Counter(one.kind for one in outcome.violations)
     return {
         "store": order.store,
@@ -38,13 +38,15 @@ def numbers(outcome: Outcome) -> dict[str, Any]:
         "healthy": _spread(healthy),
         "broken": _spread(broken),
         "settled": round(outcome.settled, 1),
-        "memory_mb": {name: [round(used[0] / 1024), round(max(used) / 1024), round(used[-1] / 1024)]
-                      for name, used in outcome.memory.items()},
+        "slowest": [str(one) for one in sorted(healthy, key=lambda one: -one.late)[:5]],
+        "held": {name: [round(used[0]), round(max(used)), round(used[-1])]
+                 for name, used in sorted(outcome.series.items())},
         "violations": [{"kind": one.kind, "evidence": one.evidence} for one in outcome.violations],
     }  # fmt: skip
 
 
-def _spread(values: list[int]) -> dict[str, float]:
+def _spread(begun: list[Start]) -> dict[str, float]:
+    values = [one.late for one in begun]
     found = {"p50": percentile(values, 0.5), "p99": percentile(values, 0.99), "max": percentile(values, 1.0)}
     return {"count": len(values)} | {name: round(value, 3) for name, value in found.items()}
 
@@ -69,8 +71,10 @@ def as_table(runs: Sequence[dict[str, Any]]) -> str:
         kinds = ", ".join(f"{kind} {count}" for kind, count in one["faults"].items())
         text += ["", f"{one['store']} seed {one['seed']}: {kinds or 'no faults'}"]
         text += [
-            f"  states: {one['states']}; settled in {one['settled']} s; MB (first, most, last): {one['memory_mb']}"
+            f"  states: {one['states']}; settled in {one['settled']} s",
+            f"  first, most, last: {one['held']}",
         ]
+        text += [f"  slow, nothing broken: {said}" for said in one["slowest"]]
         text += [f"  {found['kind'].upper()}: {found['evidence']}" for found in one["violations"][:60]]
     return "\n".join(text) + "\n"
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.faults
     ],
 )
 def test_a_planted_fault_is_found_although_nothing_is_broken(tmp_path: Path, planted: str, kind: str) -> None:
-    order = Order(tmp_path, "postgresql", 3, seconds=2, calm=3, faults=False, planted=planted, quiet=5)
+    order = Order(tmp_path, "postgresql", 3, seconds=2, calm=3, faults="none", planted=planted, quiet=5)
     assert kind in {found.kind for found in run(order).violations}
 
 

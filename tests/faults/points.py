@@ -1,0 +1,89 @@
+"""Owns the faults at named points: a process is started anew so that it kills itself where a transition can be cut.
+
+It never counts a point that no process came to; that one was a restart, and is called so.
+"""
+
+import random
+from collections.abc import Callable
+from contextlib import suppress
+
+from celsched.settings.fault import POINTS
+from tests.faults.crew import Member
+from tests.faults.mischief import Mischief, kill_of, pause, terminate
+from tests.faults.site import Site
+from tests.support.waiting import wait_until
+
+_PATIENCE = 16.0
+"""Seconds for a boot, and for the lease after which a daemon writes `lost`."""
+
+
+class FaultPoints:
+    """All points in random order, again and again, so that none is left to luck."""
+
+    def __init__(self) -> None:
+        self._left: list[str] = []
+
+    def next(self, chance: random.Random) -> Mischief:
+        """Return the fault at the next point."""
+        if not self._left:
+            self._left = chance.sample(sorted(POINTS), len(POINTS))
+        return at_point(self._left.pop())
+
+
+def at_point(point: str) -> Mischief:
+    """Return the fault that is one death at this point."""
+
+    def harm(site: Site, chance: random.Random) -> frozenset[int] | None:
+        member = _whose(point, site, chance)
+        if member is None:
+            return None
+        pids, reached = _let_it_die(point, member, site, chance)
+        fault.kind = f"point {point}" if reached else "restart"
+        return pids
+
+    fault = Mischief("restart", harm, kills=True)
+    return fault
+
+
+def _whose(point: str, site: Site, chance: random.Random) -> Member | None:
+    workers = point.startswith(("claim", "body", "end")) and site.redis is not None
+    members = site.crew.of_kind("worker" if workers else "daemon")
+    return chance.choice(members) if members else None
+
+
+def _let_it_die(point: str, member: Member, site: Site, chance: random.Random) -> tuple[frozenset[int], bool]:
+    once = point.startswith("lost")
+    member.extra = {"CELSCHED_FAULT": f"{point}:{1 if once else chance.randint(1, 4)}"}
+    reached = _told(member, point)
+    pids = terminate(member) or frozenset()
+    if once:
+        pids |= _leave_something_silent(member, site)
+    with suppress(AssertionError):
+        wait_until(lambda: _excused(member) and reached(), timeout=_PATIENCE, message=point, every=0.05)
+    # Its children would go on dying.
+    return pids | (terminate(member) or frozenset()), reached()
+
+
+def _excused(member: Member) -> bool:
+    if member.process is not None:
+        member.excused.add(member.process.pid)
+    return True
+
+
+def _told(member: Member, point: str) -> Callable[[], bool]:
+    """Return whether a process of this member has said, from now on, that it dies at the point."""
+    before = member.log.stat().st_size
+
+    def told() -> bool:
+        with member.log.open("rb") as log:
+            log.seek(before)
+            return f"fault point {point} reached".encode() in log.read()
+
+    return told
+
+
+def _leave_something_silent(member: Member, site: Site) -> frozenset[int]:
+    """Kill the workers once the daemon is back: only a daemon notices the death of a whole worker."""
+    wait_until(lambda: _excused(member) and member.pid is not None, timeout=10, message="the daemon is started again")
+    pause(2)
+    return kill_of(site, site.worker_mains(), whole=True)
