@@ -8,7 +8,7 @@ from tests.faults.drive import Order, run
 from tests.faults.report import as_table, numbers
 from tests.faults.site import StoreKind
 
-# Not in the default run yet: on a loaded machine a run may draw a fault that the machine, not celsched, is late for.
+# Not in the default run: `.ci/run` calls them apart, because they take minutes and a machine of their own.
 pytestmark = pytest.mark.faults
 
 
