@@ -19,6 +19,9 @@ from celsched.worker.slots import Occupant, Slots, SlotState
 
 logger = logging.getLogger(__name__)
 
+_FROZEN, _WAKING = 1.0, 1.0
+"""Seconds between two looks that mean this process stood still (a suspended host), and then are left for a beat."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -72,6 +75,9 @@ class Guard:
         self.give_up_at: float | None = None
         """When bodies that still run are stopped, because the worker stops; None while it does not."""
         self._announced = False
+        self._looked = self.heard
+        self._excused: float | None = None
+        self._awake_at = self.heard
         self.hurried = False
         """Whether stops have no grace any more."""
 
@@ -86,6 +92,7 @@ class Guard:
         """Look once at every slot, and do what is due."""
         now = self._monotonic()
         self._announce(now)
+        self._notice_waking(now)
         asked: dict[str, _Asked] = {}
         while not self._asked.empty():
             token, one = self._asked.get()
@@ -105,6 +112,13 @@ class Guard:
                 self._judge(index, seen, asked, now)
         self._soft &= living
         self._stops = {token: stop for token, stop in self._stops.items() if token in living}
+
+    def _notice_waking(self, now: float) -> None:
+        # Whoever stood still heard nothing, which says nothing about the store: a beat is due first, and its answer
+        # tells whether another copy was started. Once for each silence, so that a starved process cannot put it off.
+        if now - self._looked > _FROZEN and self._excused != self.heard:
+            self._excused, self._awake_at = self.heard, now + _WAKING
+        self._looked = now
 
     def _announce(self, now: float) -> None:
         # Here and not in the signal handler, which must not log.
@@ -134,7 +148,7 @@ class Guard:
         elif self.give_up_at is not None and now >= self.give_up_at:
             said = "stopped: its worker was shut down"
             self._take(index, seen, Ending(State.LOST, error=said, reason="worker_shutdown"), polite=not self.hurried)
-        elif seen.kill_on_outage and self._silence(seen, now) >= self._timing.silence:
+        elif seen.kill_on_outage and now >= self._awake_at and self._silence(seen, now) >= self._timing.silence:
             silent = self._silence(seen, now)
             said = f"stopped: the store did not answer for {silent:.0f} s, so another copy might start"
             self._take(index, seen, Ending(State.LOST, error=said, reason="store_outage"), polite=True)

@@ -61,6 +61,13 @@ class Ward:
         return self.guard.verdicts.get()
 
     def pass_seconds(self, seconds: float) -> None:
+        """Let this time pass while the guard looks, as it does, several times a second."""
+        halves, rest = divmod(round(seconds * 10), 5)
+        for tenths in [*[5] * halves, rest]:
+            self.sleep_through(tenths / 10)
+
+    def sleep_through(self, seconds: float) -> None:
+        """Let this time pass between two looks."""
         self.clock.advance(timedelta(seconds=seconds))
         self.guard.look()
 
@@ -178,6 +185,23 @@ def test_silence_before_the_claim_does_not_count(ward: Ward) -> None:
     ward.pass_seconds(44.9)
     assert ward.slots.state(0) is SlotState.BODY
     ward.pass_seconds(0.1)
+    assert ward.slots.state(0) is SlotState.TAKEN
+
+
+def test_a_guard_that_stood_still_lets_a_beat_come_first(ward: Ward) -> None:
+    seen = ward.body(POLITE, kill_on_outage=True)
+    ward.sleep_through(500)
+    ward.pass_seconds(0.9)
+    assert ward.slots.state(0) is SlotState.BODY
+    ward.guard.heard = ward.clock.monotonic()
+    ward.pass_seconds(44.5)
+    assert ward.slots.read(0) == seen
+
+
+def test_without_a_beat_after_waking_silence_counts_however_often_it_stands_still(ward: Ward) -> None:
+    ward.body(POLITE, kill_on_outage=True)
+    ward.sleep_through(500)
+    ward.sleep_through(1.1)
     assert ward.slots.state(0) is SlotState.TAKEN
 
 
