@@ -3,30 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
-
-class Severity(StrEnum):
-    """How bad it is."""
-
-    INFO = "info"
-    WARNING = "warning"
-    CRITICAL = "critical"
-
-    @property
-    def rank(self) -> int:
-        """0 for the mildest."""
-        return list(Severity).index(self)
-
-
-class AlertKind(StrEnum):
-    """What can be wrong."""
-
-    DAEMON_DOWN = "daemon_down"
-    """Schedules are active, and no daemon has been heard of for three heartbeats."""
-    LATE_START = "late_start"
-    """An execution that was decided to run has not started within the threshold."""
+from celsched.domain.health.kinds import AlertKind, Severity
 
 
 @dataclass(frozen=True, slots=True)
