@@ -14,7 +14,10 @@ from celsched.store.types import Instant
 LONGEST = timedelta(minutes=5)
 """The longest back-off between two sends of one attempt."""
 _AHEAD = timedelta(minutes=6)
-"""A publish lease further ahead than this was written by a clock that has since been set back: it counts as due."""
+"""A publish lease further ahead than this was written by a clock that has since been set back: the row is due.
+
+Whoever sets `dispatch_at` sets `publish_after` to the present too, so that one shows of both that they are ahead.
+"""
 _SKEW = timedelta(seconds=5)
 """A row written further in the future than this was written before the clock was set back; it does not wait for it."""
 BATCH = 50
@@ -46,6 +49,7 @@ def take(
             executions.c.attempt,
             executions.c.publishes,
             executions.c.sends,
+            executions.c.dispatch_at,
             executions.c.queue_name,
             executions.c.priority,
             func.coalesce(executions.c.schedule, executions.c.task).label("subject"),
@@ -69,6 +73,8 @@ def take(
             publishes=executions.c.publishes + 1,
             sends=executions.c.sends + 1,
             celery_task_id=task_id,
+            # Later only if its clock was set back. It must not wait for that clock if this message is lost either.
+            dispatch_at=min(row.dispatch_at, now),
         )
         parcels.append(
             Parcel(row.id, row.attempt, row.publishes + 1, task_id, row.queue_name, row.priority, row.subject)
@@ -114,8 +120,9 @@ def any_due(tx: Connection, now: datetime) -> bool:
 
 def _due(now: datetime) -> tuple[ColumnElement[bool] | TextClause, ...]:
     written = func.coalesce(executions.c.attempt_started_at, executions.c.created_at, type_=Instant())
+    ahead = executions.c.publish_after > now + _AHEAD
     return (
         UNSENT,
-        or_(executions.c.publish_after <= now, executions.c.publish_after > now + _AHEAD),
-        or_(executions.c.dispatch_at <= now, written > now + _SKEW),
+        or_(executions.c.publish_after <= now, ahead),
+        or_(executions.c.dispatch_at <= now, ahead, written > now + _SKEW),
     )

@@ -154,6 +154,26 @@ def test_a_row_of_a_clock_that_was_set_back_does_not_wait_for_it(scope: Scope, c
     assert [parcel.execution_id for parcel in take(scope.store)] == [asked]
 
 
+@pytest.mark.parametrize("how", ["retry", "release"])
+def test_what_a_clock_wrote_into_an_old_row_before_it_was_set_back_does_not_wait_for_it(
+    scope: Scope, clock: ManualClock, how: str
+) -> None:
+    """Neither a retry whose attempt began before the clock was wrong, nor one that was released by a wrong clock."""
+    store = scope.store
+    add_schedule(scope, max_retries=1, retry=RetryPolicy(jitter=False))
+    running = start(store, run_now(scope, RunNow("schedule")))
+    asked = running.id
+    if how == "release":
+        asked = run_now(scope, RunNow("schedule", overlap=Overlap.QUEUE_ONE))
+    clock.advance(timedelta(hours=1))
+    end(store, running, State.FAILED if how == "retry" else State.SUCCEEDED)
+    clock.set(clock.now() - timedelta(hours=1))
+
+    assert publish(store) == [asked]
+    clock.advance(31 * SECOND)
+    assert publish(store) == [asked], "its message was lost: it is sent again"
+
+
 def test_a_batch_takes_the_longest_due_first_and_no_more_than_fits(scope: Scope, clock: ManualClock) -> None:
     add_task(scope)
     first = run_now(scope, RunNow("task"))
