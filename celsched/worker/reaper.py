@@ -1,6 +1,6 @@
 """Ends what bodies left behind when their worker's main process was killed. A script of its own, standard library only.
 
-It is told the process groups of the pool children, and never acts before its standard input closes.
+It is told the pool children, and never acts before its standard input closes.
 Usage: python -I -S reaper.py WORKER_ID FOLDER; lines `+PID` and `-PID` on standard input; FOLDER is removed at the end.
 """
 
@@ -9,52 +9,84 @@ import os
 import shutil
 import signal
 import sys
+from typing import NamedTuple
+
+
+class _Process(NamedTuple):
+    state: bytes
+    ppid: int
+    group: int
+    session: int
+    born: int
 
 
 def main() -> None:
-    """Read until the end of input, then kill the groups and whatever carries the worker's mark."""
+    """Read until the end of input, then kill the children, all that descends from them, and whatever carries the mark
+    of the worker."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     worker, folder = sys.argv[1], sys.argv[2]
-    groups: set[int] = set()
-    for line in sys.stdin:
-        change = groups.add if line.startswith("+") else groups.discard
-        change(int(line[1:]))
+    children = _told()
+    # Stopped first and killed last: so they start nothing more, and inherit whatever their own children leave, also
+    # what left their session and cleared its environment.
+    _send(children, signal.SIGSTOP)
     mark = f"\0CELSCHED_BODY={worker}/".encode()
     for _ in range(20):
-        found = sum([_kill_group(group) for group in groups]) + _kill_marked(mark)
+        found = _offspring(children, mark)
         if not found:
             break
+        _send(found, signal.SIGKILL)
+    _send(children, signal.SIGKILL)
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _kill_group(group: int) -> int:
-    with contextlib.suppress(OSError):
-        os.killpg(group, signal.SIGKILL)
-        # A group of zombies can be signalled for ever; only living members are a reason to look again.
-        return sum(_member_lives(name, group) for name in os.listdir("/proc") if name.isdigit())
-    return 0
+def _told() -> set[int]:
+    """Return the children that are left, or whose group may be; a number that belongs to somebody else now is not."""
+    told: dict[int, int | None] = {}
+    for line in sys.stdin:
+        pid = int(line[1:])
+        if line.startswith("+"):
+            told[pid] = _born(pid)
+        else:
+            told.pop(pid, None)
+    # A number is not used again while a process group has it.
+    return {pid for pid, born in told.items() if _born(pid) in (None, born)}
 
 
-def _member_lives(name: str, group: int) -> bool:
-    with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+def _born(pid: int) -> int | None:
+    found = _look(pid)
+    return None if found is None else found.born
+
+
+def _offspring(children: set[int], mark: bytes) -> set[int]:
+    table = {pid: seen for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if (seen := _look(pid))}
+    found = {pid for pid, seen in table.items() if not children.isdisjoint((seen.group, seen.session))}
+    found |= {pid for pid in table if _carries(pid, mark)}
+    pending = found | children
+    while pending:
+        new = {pid for pid, seen in table.items() if seen.ppid in pending} - found
+        found |= new
+        pending = new
+    return {pid for pid in found - children - {os.getpid()} if table[pid].state not in (b"Z", b"X")}
+
+
+def _look(pid: int) -> _Process | None:
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat", "rb") as file:
         fields = file.read().rpartition(b")")[2].split()
-        return int(fields[2]) == group and fields[0] not in (b"Z", b"X")
+        return _Process(fields[0], int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
+    return None
+
+
+def _carries(pid: int, mark: bytes) -> bool:
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
+        return mark in b"\0" + file.read()
     return False
 
 
-def _kill_marked(mark: bytes) -> int:
-    count = 0
-    for name in os.listdir("/proc"):
-        if not name.isdigit() or int(name) == os.getpid():
-            continue
+def _send(pids: set[int], number: signal.Signals) -> None:
+    for pid in pids:
         with contextlib.suppress(OSError):
-            with open(f"/proc/{name}/environ", "rb") as file:
-                marked = mark in b"\0" + file.read()
-            if marked:
-                os.kill(int(name), signal.SIGKILL)
-                count += 1
-    return count
+            os.kill(pid, number)
 
 
 if __name__ == "__main__":

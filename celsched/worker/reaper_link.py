@@ -1,4 +1,4 @@
-"""Owns the main process's end of the reaper: starts it, tells it the children, starts it anew when it is gone.
+"""Owns the worker's end of the reaper: starts it, tells it the children, starts it anew when it is gone.
 
 It never waits for it. The pipe is the message: when this process dies, however it dies, the reaper acts.
 """
@@ -24,6 +24,19 @@ class ReaperLink:
         self._process: subprocess.Popen[bytes] | None = None
         # A bare descriptor: a buffered file has a lock, and a child forked while it is held could never let go of it.
         self._pipe: int | None = None
+
+    def start(self) -> None:
+        """Start it, so that children can introduce themselves; where that fails it is tried again at `tell`."""
+        self._start()
+
+    def introduce(self, pid: int) -> bool:
+        """In a forked child: tell the reaper of this child and `leave`; return whether it was told."""
+        told = False
+        if self._pipe is not None:
+            with contextlib.suppress(OSError):
+                told = os.write(self._pipe, f"+{pid}\n".encode()) > 0
+        self.leave()
+        return told
 
     def tell(self, children: set[int]) -> None:
         """Say which pool children there are now; a reaper that has died is replaced and told everything."""

@@ -145,6 +145,7 @@ class WorkerSide:
         queues = list(self.app.amqp.queues.consume_from)
         ledger = Ledger(desk, guard, instance_of(identity, queues, concurrency, desk_store.clock.now()))
         self._reaper = ReaperLink(identity.id, folder)
+        self._reaper.start()
         self._hearing = Hearing(desk.store, slots, clock.monotonic, self._served(queues), self.settings.republish)
         turns = Turns(self._tell_alive, self._check_hearing)
         self.keeper = Keeper(guard, ledger, self._reaper, clock, self.settings.heartbeat.total_seconds(), turns)
@@ -181,12 +182,11 @@ class WorkerSide:
         if runtime is None or index is None or os.getpid() == runtime.identity.pid:
             return  # the process of another app, or a pool without processes
         _become_session_leader()
+        _leave_to(self._reaper)
         if self.given_store is not None:
             _read_nothing()
         runtime.slots.after_fork()
         runtime.store.forget_connections()
-        if self._reaper is not None:
-            self._reaper.leave()
         self.keeper = None
         if index >= runtime.slots.count:
             logger.error("this worker has more pool processes than celsched can watch (%d)", runtime.slots.count)
@@ -245,11 +245,19 @@ def _become_session_leader() -> None:
     except OSError:
         logger.debug("this pool child leads its session already")
     processes.adopt_orphans()
-    if not _forked_by_main_thread():
-        # Celery asks to be killed when the parent ends, but the kernel means the forking thread, and the thread that
-        # replaces children ends before they do at a shutdown. The reaper stands in.
-        processes.die_with_parent(None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _leave_to(reaper: ReaperLink | None) -> None:
+    """Let the reaper end this child when its parent is killed, instead of the kernel.
+
+    Celery asks the kernel to kill it at once. Then what its body had put into the background, in a session of its own
+    and without our environment, would be nobody's child any more and could not be found.
+    """
+    told = reaper is not None and reaper.introduce(os.getpid())
+    # By "parent" the kernel means the forking thread, and the one that replaces children ends before them at a stop.
+    if told or not _forked_by_main_thread():
+        processes.die_with_parent(None)
 
 
 def _forked_by_main_thread() -> bool:
