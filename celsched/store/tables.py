@@ -94,6 +94,7 @@ states = Table(
     Column("failure_streak", Integer, nullable=False),
     Column("error", Text),
     Column("purged_until", Instant),
+    Column("recent", Text, nullable=False, server_default=text("''")),
     comment="What happened to a schedule so far; its row lock is taken before executions are decided",
 )
 # What the due scan looks for.
@@ -188,8 +189,15 @@ Index("ix_executions_schedule", executions.c.schedule_id, executions.c.fire_time
 Index("ix_executions_task", executions.c.task_id, executions.c.id)
 Index("ix_executions_finished", executions.c.finished_at)
 
-UNSENT, LIVE = text(_UNSENT), text(_LIVE)
-"""The predicates of the two indexes above, word for word: SQLite uses a partial index only where a query repeats them.
+# What the watcher looks for: everything that went wrong lately.
+_TROUBLE = (
+    "(state IN ('failed', 'timed_out', 'lost', 'expired') OR reason IN ('too_late', 'misfire_skip', 'catch_up_cap'))"
+)
+Index("ix_executions_trouble", executions.c.finished_at, postgresql_where=text(_TROUBLE),
+      sqlite_where=text(_TROUBLE))  # fmt: skip
+
+UNSENT, LIVE, TROUBLE = text(_UNSENT), text(_LIVE), text(_TROUBLE)
+"""The predicates of these indexes, word for word: SQLite uses a partial index only where a query repeats them.
 
 They are unqualified, so they belong into queries (or subqueries) that read `executions` alone.
 """

@@ -1,4 +1,4 @@
-"""Owns the tables of what watches and who acted: alerts, notifications, instances, audit. It never holds a query."""
+"""Owns the tables of who watches and who acted: alerts, silences, messages, instances, audit. It holds no query."""
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
 
@@ -24,6 +24,12 @@ alerts = Table(
     Column("acknowledged_by", Text),
     Column("acknowledged_at", Instant),
     Column("note", Text),
+    Column("queue", Text),
+    Column("labels", Json, nullable=False, server_default=text("'{}'")),
+    Column("event_at", Instant),
+    Column("muted_by", Text),
+    Column("silence_id", Id),
+    Column("resolved_by", Text),
     sqlite_autoincrement=True,
     comment="States that open and resolve",
 )
@@ -31,23 +37,65 @@ alerts = Table(
 Index("uq_alerts_living", alerts.c.fingerprint, unique=True,
       postgresql_where=text("state <> 'resolved'"), sqlite_where=text("state <> 'resolved'"))  # fmt: skip
 
+# The history of one alert: did a person resolve it, does it flap.
+Index("ix_alerts_fingerprint", alerts.c.fingerprint, alerts.c.id)
+Index("ix_alerts_resolved_at", alerts.c.resolved_at)
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("matchers", Json, nullable=False),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+    comment="No messages about what matches, from starts_at to ends_at; ended early by an earlier ends_at",
+)
+
+notice_groups = Table(
+    "notice_groups",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("group_key", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("began_at", Instant, nullable=False),
+    Column("sent_at", Instant),
+    Column("members", Json, nullable=False),
+    comment="What a channel was last told of a group of alerts; `version` guards against a second watcher",
+)
+
 notifications = Table(
     "notifications",
     metadata,
     Column("id", Id, primary_key=True, autoincrement=True),
-    Column("alert_id", Id, ForeignKey("alerts.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("channel", Text, nullable=False),
     Column("incident", Text, nullable=False),
     Column("state", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("details", Json, nullable=False),
     Column("tries", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
-    Column("next_try_at", Instant),
+    Column("next_try_at", Instant, nullable=False),
     Column("sent_at", Instant),
     Column("error", Text),
     UniqueConstraint("channel", "incident"),
     sqlite_autoincrement=True,
-    comment="One message about an alert through one channel",
+    comment="Messages through channels: each is sent until it is accepted, or given up",
 )
+# What is still to be sent.
+_TO_SEND = "state = 'pending'"
+Index("ix_notifications_to_send", notifications.c.next_try_at, postgresql_where=text(_TO_SEND),
+      sqlite_where=text(_TO_SEND))  # fmt: skip
+Index("ix_notifications_channel", notifications.c.channel, notifications.c.id)
+
+TO_SEND = text(_TO_SEND)
+"""The predicate of that index, word for word (see `tables`)."""
 
 instances = Table(
     "instances",
@@ -65,6 +113,8 @@ instances = Table(
     Column("beat_at", Instant, nullable=False),
     Column("stopped_at", Instant),
     Column("note", Text),
+    Column("duplicates", Integer, nullable=False, server_default=text("0")),
+    Column("duplicate_at", Instant),
     comment="Running daemons, workers and watchers",
 )
 
