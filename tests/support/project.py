@@ -142,13 +142,13 @@ class Project:
         """Apply a manifest given as text."""
         self.done("apply", "-f", str(self.write(name, manifest)), "--no-import")
 
-    def start(self, *words: str, env: Mapping[str, str] | None = None) -> Daemon:
-        """Start a command and return at once."""
+    def start(self, *words: str, env: Mapping[str, str] | None = None, module: str = "celsched") -> Daemon:
+        """Start a command and return at once; `module` is the program, where a test runs it with a change."""
         number = len(self.daemons)
         out, err = (self.folder / f"daemon-{number}.{kind}" for kind in ("out", "err"))
         with out.open("wb") as out_file, err.open("wb") as err_file:
             process = subprocess.Popen(
-                self._command(words),
+                self._command(words, module),
                 cwd=self.folder,
                 env={**os.environ, **(env or {})},
                 stdin=subprocess.DEVNULL,
@@ -234,8 +234,8 @@ class Project:
             self._store.close()
 
     @staticmethod
-    def _command(words: Sequence[str]) -> list[str]:
-        return [sys.executable, "-m", "celsched", *words]
+    def _command(words: Sequence[str], module: str = "celsched") -> list[str]:
+        return [sys.executable, "-m", module, *words]
 
 
 @contextlib.contextmanager
