@@ -65,6 +65,8 @@ class Daemon:
         self._parts = parts
         self._publisher_wake = WakeEvent(parts.clock)
         self._extra = extra
+        # Silence is counted in looks: one that came later than its period would stretch every lease.
+        self._longest_sleep = min(_LONGEST_SLEEP, recover_every.total_seconds())
         self._store_down = False
         self._chores = (
             Chore(parts.clock, recover_every, parts.recovery.run_once),
@@ -117,11 +119,11 @@ class Daemon:
     def _pause(self, result: TickResult) -> float:
         coming = self._parts.store.read(due.next_wake)
         if coming is None:
-            return _LONGEST_SLEEP
+            return self._longest_sleep
         left = (coming - self._parts.clock.now()).total_seconds()
         # Nothing was taken although something is due: another daemon holds it; do not spin meanwhile.
         floor = 0.001 if result.schedules else 0.05
-        return min(max(left, floor), _LONGEST_SLEEP)
+        return min(max(left, floor), self._longest_sleep)
 
     def _failed(self, error: Exception, pause: float) -> None:
         # A store that is away is no reason to be killed by the service manager.

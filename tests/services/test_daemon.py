@@ -62,10 +62,12 @@ def _parts(store: Store, publisher: RecordingPublisher, *, address: str | None =
 
 
 @contextmanager
-def _running(parts: Parts, extra: Callable[[], None] | None = None) -> Iterator[Daemon]:
+def _running(
+    parts: Parts, extra: Callable[[], None] | None = None, *, recover_every: timedelta = 10 * SECOND
+) -> Iterator[Daemon]:
     """Run a daemon in a thread while the block lasts; it must stop by itself soon after it is asked to."""
     stop = threading.Event()
-    daemon = Daemon(parts, recover_every=10 * SECOND, extra=extra)
+    daemon = Daemon(parts, recover_every=recover_every, extra=extra)
     thread = threading.Thread(target=daemon.run, args=(stop,))
     thread.start()
     try:
@@ -142,6 +144,14 @@ def test_a_failing_companion_neither_ends_the_daemon_nor_its_scans(
         wait_until(lambda: len(calls) >= 2, message="the companion was looked after twice")
         run_now(scope, RunNow("task"))
         wait_until(lambda: publisher.sent, message="the request is published all the same")
+
+
+def test_an_idle_daemon_looks_as_often_as_silence_is_to_be_measured(
+    store: Store, moving: ShiftedClock, publisher: RecordingPublisher
+) -> None:
+    scans: list[int] = []
+    with _running(_parts(store, publisher), lambda: scans.append(1), recover_every=SECOND / 10):
+        wait_until(lambda: len(scans) >= 15, timeout=8, message="far more than one look a second")
 
 
 def test_housekeeping_purges_what_ended_long_ago(scope: Scope, clock: ManualClock) -> None:
