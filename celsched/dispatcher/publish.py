@@ -51,13 +51,16 @@ class Outbox:
         self._fault = fault
         self._pause = _FIRST_PAUSE
         self._was_down = False
+        self._shut_until = 0.0
+        """Until when (monotonic seconds) a broker that was down is left in peace."""
 
     def run_once(self, stop: threading.Event) -> PublishResult:
         """Send one batch; raise what the store raises. A broker that is down is a result, not an error.
 
         Once `stop` is set nothing more is sent, and the leases of the rest are given back.
         """
-        if not self._store.read(lambda tx: outbox.any_due(tx, self._clock.now())):
+        shut = self._clock.monotonic() < self._shut_until
+        if shut or not self._store.read(lambda tx: outbox.any_due(tx, self._clock.now())):
             return PublishResult()
         parcels = self._take()
         sent: list[Parcel] = []
@@ -132,6 +135,8 @@ class Outbox:
                 extra={"action": "broker_down"},
             )
         self._was_down = True
-        again = self._clock.now() + self._pause
+        # We wait, not the rows: those with a time of their own would be overtaken by what falls due meanwhile, and
+        # would still wait when the broker is back. And a daemon that reaches the broker may take them at once.
+        self._shut_until = self._clock.monotonic() + self._pause.total_seconds()
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
-        self._store.write(lambda tx: outbox.put_back(tx, parcels, again))
+        self._store.write(lambda tx: outbox.put_back(tx, parcels, self._clock.now()))

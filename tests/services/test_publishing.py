@@ -110,6 +110,35 @@ def test_while_the_broker_is_down_everything_is_held_back_a_little_longer_each_t
     assert [record.action for record in caplog.records] == ["broker_down", "broker_up"]  # type: ignore[attr-defined]
 
 
+def test_after_an_outage_the_oldest_goes_first_whatever_fell_due_in_it(
+    scope: Scope, outbox: Outbox, publisher: RecordingPublisher, clock: ManualClock
+) -> None:
+    asked = _ask(scope)
+    publisher.failure = BrokerUnreachable("redis does not answer")
+    for _ in range(8):
+        outbox.run_once(GO_ON)
+        clock.advance(SECOND)
+        asked.append(run_now(scope, RunNow("task")))
+    publisher.failure = None
+    for _ in range(40):
+        outbox.run_once(GO_ON)
+        clock.advance(SECOND / 4)
+
+    assert [sent.message.execution_id for sent in publisher.sent] == asked
+
+
+def test_what_one_daemon_cannot_send_another_one_may_send_at_once(
+    scope: Scope, store: Store, outbox: Outbox, publisher: RecordingPublisher, clock: ManualClock
+) -> None:
+    asked = _ask(scope, 2)
+    publisher.failure = BrokerUnreachable("redis does not answer")
+    outbox.run_once(GO_ON)
+    other = RecordingPublisher()
+    Outbox(store, clock, other, word="abc", republish=30 * SECOND).run_once(GO_ON)
+
+    assert [sent.message.execution_id for sent in other.sent] == asked
+
+
 def test_what_was_sent_before_the_broker_went_down_is_marked(
     scope: Scope, store: Store, clock: ManualClock, publisher: RecordingPublisher
 ) -> None:
