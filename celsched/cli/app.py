@@ -3,6 +3,7 @@
 It never does a command's work, and imports a command's module only when it is called.
 """
 
+import errno
 import os
 import sys
 import traceback
@@ -17,7 +18,7 @@ from celsched.cli.exits import ExitCode, exit_code
 from celsched.cli.format import printable
 from celsched.cli.lazy import LazyGroup, new_typer
 from celsched.cli.usage import Usage, explain, hoisted
-from celsched.errors import CelschedError, InvalidManifest
+from celsched.errors import CelschedError, InvalidManifest, Unreachable
 from celsched.redact import Redactor
 from celsched.settings.load import debug_wanted
 from celsched.version import __version__
@@ -85,7 +86,15 @@ def main(args: Sequence[str] | None = None, *, cli: CliContext | None = None) ->
     except KeyboardInterrupt as error:
         return exit_code(error)
     except Exception as error:
-        return _report(error, cli)
+        return _report(_unwritable(error) or error, cli)
+
+
+def _unwritable(error: Exception) -> CelschedError | None:
+    """Return the mistake of the world that a full disk behind our output is; it is no fault of ours."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+        said = f"cannot write: {os.strerror(error.errno)}"
+        return Unreachable(said, hint="make room where the output or the data folder lies")
+    return None
 
 
 def _invoke(args: list[str], cli: CliContext) -> int:

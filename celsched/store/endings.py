@@ -102,7 +102,7 @@ def _follows(row: RowMapping, ending: Ending) -> bool:
 def _values(row: RowMapping, ending: Ending, now: datetime, chance: float, *, follows: bool) -> dict[str, Any]:
     failures = row["failures"] + (ending.outcome in (State.FAILED, State.TIMED_OUT))
     losses = row["losses"] + (ending.outcome is State.LOST)
-    values: dict[str, Any] = {"failures": failures, "losses": losses, "error": ending.error}
+    values: dict[str, Any] = {"failures": failures, "losses": losses, "error": _said(ending)}
     if follows:
         policy = OPTIONS["retry"].decode("retry", row["retry"])
         due = now + backoff(policy, failures + losses, chance)
@@ -122,6 +122,13 @@ def _values(row: RowMapping, ending: Ending, now: datetime, chance: float, *, fo
         state = State.CANCELLED
     reason = row["reason"] if state is State.CANCELLED and row["cancel_requested"] else ending.reason
     return values | {"state": state, "finished_at": now, "result": ending.result, "reason": reason}
+
+
+def _said(ending: Ending) -> str | None:
+    """Return what the execution's row keeps of its end: an exception as Python's own last line tells it."""
+    if ending.traceback is None or ending.error_type is None:
+        return ending.error
+    return f"{ending.error_type}: {ending.error}" if ending.error else ending.error_type
 
 
 def _close_attempt(tx: Connection, row: RowMapping, ending: Ending, now: datetime, state: State) -> None:

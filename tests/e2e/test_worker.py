@@ -61,7 +61,7 @@ def test_output_is_bounded_and_says_so(project: WorkerProject) -> None:
 def test_a_failure_keeps_the_users_traceback_only(project: WorkerProject) -> None:
     execution_id = project.add("fails", {"times": 9})
     ended = project.wait_for(execution_id, State.FAILED)
-    assert ended.error == "کار نشد, password=***"
+    assert ended.error == "ValueError: کار نشد, password=***"
     (attempt,) = attempts_of(project.store, execution_id)
     assert attempt.error_type == "ValueError"
     assert attempt.traceback is not None

@@ -210,6 +210,15 @@ def test_reader_that_leaves_makes_no_noise() -> None:
     assert process.returncode == 0
 
 
+def test_a_full_disk_behind_the_output_is_no_fault_of_ours(tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "celsched", "config"], stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+        )
+    assert done.returncode == ExitCode.UNREACHABLE
+    assert done.stderr.startswith("celsched: cannot write: No space left on device\nhint: ")
+
+
 @pytest.mark.parametrize(
     ("given", "moved"),
     [
