@@ -15,7 +15,9 @@ from celsched.dispatcher.housekeeping import Housekeeping
 from celsched.dispatcher.publish import Outbox
 from celsched.dispatcher.recover import Recovery
 from celsched.dispatcher.tick import DueScan
-from celsched.domain.health import Thresholds
+from celsched.domain.health.kinds import AlertKind
+from celsched.domain.health.rules import Tuning
+from celsched.domain.health.watched import RuleBook
 from celsched.monitor.check import Watcher
 from celsched.service import ServiceManager
 from celsched.settings import Settings, subprocess_environment
@@ -68,8 +70,15 @@ def recovery_period(settings: Settings) -> timedelta:
 
 def watcher_of(settings: Settings, store: Store, clock: Clock) -> tuple[Watcher, Presence]:
     """Return the watcher and its row among the instances."""
-    limits = Thresholds(heartbeat=settings.heartbeat, late_start=settings.alert_threshold)
-    return Watcher(store, clock, limits), Presence(store, clock, "watcher", every=settings.heartbeat)
+    watcher = Watcher(
+        store, clock, rules=rule_book(settings), heartbeat=settings.heartbeat, settings=settings.fallback_layer()
+    )
+    return watcher, Presence(store, clock, "watcher", every=settings.heartbeat)
+
+
+def rule_book(settings: Settings) -> RuleBook:
+    """Return the alert rules that the settings make."""
+    return RuleBook({AlertKind.LATE_START: Tuning(parameters={"threshold": settings.alert_threshold})})
 
 
 def embedded_worker(settings: Settings, clock: Clock, verbosity: int) -> EmbeddedWorker:

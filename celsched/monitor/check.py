@@ -2,14 +2,23 @@
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from celsched.clock import Clock
-from celsched.domain.health import Severity, Thresholds, examine
-from celsched.store import alerts, health
+from celsched.domain.health.judge import examine
+from celsched.domain.health.kinds import Severity
+from celsched.domain.health.look import Look
+from celsched.domain.health.watched import RuleBook
+from celsched.domain.options import Layer
+from celsched.store import alerts, watch_machine, watch_schedules, watch_work
 from celsched.store.alerts import StoredAlert
 from celsched.store.store import Store, Tx
 
 log = logging.getLogger(__name__)
+_FIRST = timedelta(days=1)
+"""How far back the first look searches for what went wrong."""
+_AGAIN = timedelta(minutes=10)
+"""How far each later one overlaps the one before: for commits that came late, and clocks that disagree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,27 +33,52 @@ class CheckResult:
 
 
 class Watcher:
-    """Looks at the store again and again; several may watch the same one."""
+    """Looks at the store again and again; several may watch the same one.
 
-    def __init__(self, store: Store, clock: Clock, limits: Thresholds) -> None:
+    `heartbeat`: how often instances report; `settings`: the layer of options below all definitions.
+    """
+
+    def __init__(self, store: Store, clock: Clock, *, rules: RuleBook, heartbeat: timedelta, settings: Layer) -> None:
         self._store = store
         self._clock = clock
-        self._limits = limits
+        self._rules = rules
+        self._heartbeat = heartbeat
+        self._roster = watch_schedules.Roster(rules, settings)
+        self._looked_at: datetime | None = None
 
     def run_once(self) -> CheckResult:
         """Look once; log each alert that opens or resolves; raise what the store raises."""
+        now = self._clock.now()
+        look = self._store.read(lambda tx: self._look(tx, now))
+        findings = examine(look)
 
         def work(tx: Tx) -> tuple[alerts.Flips, list[StoredAlert]]:
-            now = self._clock.now()
-            findings = examine(health.facts(tx, now), self._limits, now)
-            flips = alerts.settle(tx, findings, now)
-            return flips, alerts.living(tx)
+            return alerts.settle(tx, findings, look.living, now), alerts.firing(tx)
 
-        flips, firing = self._store.write(work)
-        for alert in flips.opened:
-            log.warning(
-                "alert %d %s: %s", alert.id, alert.kind, alert.summary, extra={"action": "alert", "alert": alert.id}
-            )
-        for alert in flips.resolved:
-            log.info("alert %d %s of %r is over", alert.id, alert.kind, alert.subject, extra={"action": "alert_over"})
+        quiet = not findings and not look.living
+        flips, firing = (alerts.Flips((), ()), []) if quiet else self._store.write(work)
+        self._looked_at = now
+        _tell(flips)
         return CheckResult(firing)
+
+    def _look(self, tx: Tx, now: datetime) -> Look:
+        since = now - _FIRST if self._looked_at is None else max(self._looked_at - _AGAIN, now - _FIRST)
+        return Look(
+            now=now,
+            heartbeat=self._heartbeat,
+            schedules=self._roster.look(tx),
+            troubles=watch_schedules.troubles(tx, since),
+            living=alerts.known(tx),
+            rules=self._rules,
+            work=watch_work.facts(tx, now),
+            machine=watch_machine.facts(tx),
+        )
+
+
+def _tell(flips: alerts.Flips) -> None:
+    for alert in flips.opened:
+        log.warning(
+            "alert %d %s: %s", alert.id, alert.kind, alert.summary, extra={"action": "alert", "alert": alert.id}
+        )
+    for alert in flips.resolved:
+        log.info("alert %d %s of %r is over", alert.id, alert.kind, alert.subject, extra={"action": "alert_over"})

@@ -8,7 +8,7 @@ from typing import Any
 
 from celsched.clock import Clock
 from celsched.errors import SettingsError
-from celsched.store import executions, health, instances
+from celsched.store import executions, instances, watch_machine, watch_work
 from celsched.store.store import Store, Tx
 
 
@@ -49,19 +49,19 @@ class StoreCollector:
         from prometheus_client.core import GaugeMetricFamily
 
         try:
-            facts, states, living = self._store.read(self._look, patience=0)
+            active, late, states, living = self._store.read(self._look, patience=0)
         except Exception:  # a scrape must answer whatever is wrong with the store
             yield GaugeMetricFamily("celsched_store_up", "Whether the store answers", value=0)
             return
         now = self._clock.now()
         yield GaugeMetricFamily("celsched_store_up", "Whether the store answers", value=1)
         yield GaugeMetricFamily("celsched_schedules_active", "Schedules that have a fire time to come",
-                                value=facts.active_schedules)  # fmt: skip
+                                value=active)  # fmt: skip
         by_state = GaugeMetricFamily("celsched_executions", "Executions in the store", labels=["state"])
         for state, count in states.items():
             by_state.add_metric([state.value], count)
         yield by_state
-        oldest = max((now - late.oldest_dispatch_at for late in facts.late), default=None)
+        oldest = max((now - one.oldest_dispatch_at for one in late), default=None)
         yield GaugeMetricFamily("celsched_oldest_unstarted_seconds", "Age of the oldest due execution not yet started",
                                 value=oldest.total_seconds() if oldest else 0)  # fmt: skip
         beats = GaugeMetricFamily("celsched_last_beat_seconds", "Seconds since an instance of this kind was heard of",
@@ -71,5 +71,10 @@ class StoreCollector:
             beats.add_metric([kind], (now - newest).total_seconds())
         yield beats
 
-    def _look(self, tx: Tx) -> tuple[Any, Any, list[instances.Instance]]:
-        return health.facts(tx, self._clock.now()), executions.count_by_state(tx), instances.running(tx)
+    def _look(self, tx: Tx) -> tuple[int, Any, Any, list[instances.Instance]]:
+        return (
+            watch_machine.active_schedules(tx),
+            watch_work.late_starts(tx, self._clock.now()),
+            executions.count_by_state(tx),
+            instances.running(tx),
+        )

@@ -1,33 +1,74 @@
 """Owns alerts: states that open and resolve, at most one living one per fingerprint. It never decides which."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, select, update
 
-from celsched.domain.health import AlertKind, Finding, Severity
+from celsched.domain.health.finding import Evidence, Finding
+from celsched.domain.health.kinds import KINDS, AlertKind, Severity
+from celsched.domain.health.watched import Living
 from celsched.store.dialect import POSTGRESQL, SQLITE
 from celsched.store.rows import audit_details
 from celsched.store.tables_watch import alerts
 
+PENDING, OPEN, RESOLVED = "pending", "open", "resolved"
+T = TypeVar("T")
+_MANY = 500
+"""Ids or fingerprints in one statement."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredAlert:
-    """An alert with its life so far."""
+    """An alert with its life so far. `pending_since`: when it was first seen."""
 
     id: int
     fingerprint: str
     kind: AlertKind
     severity: Severity
     state: str
+    schedule_id: int | None
+    queue: str | None
+    labels: Mapping[str, str]
     subject: str
     summary: str
-    details: Any
+    details: Mapping[str, Any]
+    pending_since: datetime
     opened_at: datetime | None
     seen_at: datetime
+    event_at: datetime | None
     resolved_at: datetime | None
+    resolved_by: str | None
+    acknowledged_by: str | None
+    acknowledged_at: datetime | None
+    note: str | None
+    muted_by: str | None
+    silence_id: int | None
+
+    @property
+    def scope(self) -> str:
+        """What of its kind it is about."""
+        return self.fingerprint.partition(":")[2]
+
+    @property
+    def since(self) -> datetime:
+        """From when on it is wrong."""
+        return _instant(self.details.get("since")) or self.pending_since
+
+    @property
+    def evidence(self) -> Evidence:
+        """What a message tells besides the summary."""
+        values = {name: self.details[name] for name in Evidence.__slots__ if name in self.details}
+        return Evidence(**values | {name: _instant(values.get(name)) for name in ("fire_time", "last_success_at")})
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+_COLUMNS = [alerts.c[field.name] for field in fields(StoredAlert)]
 
 
 def _record(row: Any) -> StoredAlert:
@@ -35,72 +76,166 @@ def _record(row: Any) -> StoredAlert:
     return StoredAlert(**values | {"kind": AlertKind(values["kind"]), "severity": Severity(values["severity"])})
 
 
+def _rows(tx: Connection, query: Select[Any]) -> list[StoredAlert]:
+    return [_record(row) for row in tx.execute(query).mappings()]
+
+
 def living(tx: Connection) -> list[StoredAlert]:
     """Return every alert that is not resolved."""
-    query = select(alerts).where(alerts.c.state != "resolved").order_by(alerts.c.id)
-    return [_record(row) for row in tx.execute(query).mappings()]
+    return _rows(tx, select(*_COLUMNS).where(alerts.c.state != RESOLVED).order_by(alerts.c.id))
+
+
+def firing(tx: Connection) -> list[StoredAlert]:
+    """Return every open alert."""
+    return [alert for alert in living(tx) if alert.state == OPEN]
+
+
+def known(tx: Connection) -> dict[str, Living]:
+    """Return every alert that is not resolved as judges see it, by fingerprint."""
+    return {
+        alert.fingerprint: Living(
+            alert.kind,
+            alert.scope,
+            alert.severity,
+            alert.state == OPEN,
+            alert.pending_since,
+            alert.event_at,
+            alert.subject,
+            alert.summary,
+            alert.since,
+            alert.evidence,
+        )
+        for alert in living(tx)
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class Flips:
-    """What a look changed."""
+    """What a look changed. What went while it was pending is not told: nobody ever heard of it."""
 
     opened: Sequence[StoredAlert]
     resolved: Sequence[StoredAlert]
 
 
-def settle(tx: Connection, findings: Iterable[Finding], now: datetime) -> Flips:
-    """Open what is wrong, renew what still is, resolve what is over; of several watchers one does each."""
-    known = {alert.fingerprint: alert for alert in living(tx)}
+def settle(tx: Connection, findings: Iterable[Finding], seen: Collection[str], now: datetime) -> Flips:
+    """Open what is wrong for as long as its hold, renew what still is, resolve what is over.
+
+    `seen` are the fingerprints that lived when the look was taken, at `now`: what another watcher opened since is not
+    resolved, what a later look renewed or resolved is left as it is. Of several watchers one opens and one resolves.
+    An event that a person resolved comes back only when another happened since.
+    """
     wrong = {finding.fingerprint: finding for finding in findings}
-    opened = [key for key in wrong if key not in known and _open(tx, wrong[key], now)]
-    for key in wrong.keys() & known.keys():
-        _renew(tx, known[key].id, wrong[key], now)
-    resolved = [known[key] for key in known.keys() - wrong.keys() if _resolve(tx, known[key].id, now)]
-    after = {alert.fingerprint: alert for alert in living(tx)}
-    return Flips([after[key] for key in opened if key in after], sorted(resolved, key=lambda alert: alert.id))
+    there = {alert.fingerprint: alert for alert in living(tx)}
+    new = _allowed(tx, [finding for key, finding in wrong.items() if key not in there], now)
+    opened = _insert(tx, new, now)
+    lasting = sorted(((there[key], wrong[key]) for key in wrong.keys() & there.keys()), key=lambda pair: pair[0].id)
+    _renew(tx, lasting, now)
+    opened += _open(tx, [alert.id for alert, found in lasting if _held(alert, found, now)], now)
+    over = sorted((there[key] for key in there.keys() - wrong.keys() if key in seen), key=lambda alert: alert.id)
+    _forget(tx, [alert.id for alert in over if alert.state == PENDING])
+    return Flips(opened, _resolve(tx, [alert.id for alert in over if alert.state == OPEN], now))
 
 
-def _open(tx: Connection, finding: Finding, now: datetime) -> bool:
+def _held(alert: StoredAlert, found: Finding, now: datetime) -> bool:
+    return alert.state == PENDING and now - alert.pending_since >= found.hold
+
+
+def _allowed(tx: Connection, findings: list[Finding], now: datetime) -> list[Finding]:
+    """Return the findings that may open: not those that a later look, or a person, has resolved."""
+    last: dict[str, Any] = {}
+    for part in _parts([finding.fingerprint for finding in findings]):
+        newest = select(func.max(alerts.c.id)).where(alerts.c.fingerprint.in_(part)).group_by(alerts.c.fingerprint)
+        query = select(alerts.c.fingerprint, alerts.c.resolved_at, alerts.c.resolved_by).where(alerts.c.id.in_(newest))
+        last |= {row.fingerprint: row for row in tx.execute(query) if row.resolved_at is not None}
+    allowed = []
+    for finding in findings:
+        row = last.get(finding.fingerprint)
+        if row is None or not _settled(finding, row.resolved_at, row.resolved_by, now):
+            allowed.append(finding)
+    return allowed
+
+
+def _settled(finding: Finding, resolved_at: datetime, resolved_by: str | None, now: datetime) -> bool:
+    by_a_person = resolved_by is not None and KINDS[finding.kind].event
+    return resolved_at > now or (by_a_person and (finding.event_at or finding.since) <= resolved_at)
+
+
+def _values(finding: Finding) -> dict[str, Any]:
+    evidence = {name: getattr(finding.evidence, name) for name in Evidence.__slots__}
+    known = {name: value for name, value in evidence.items() if value is not None}
+    return {
+        "severity": finding.severity.value,
+        "subject": finding.subject,
+        "summary": finding.summary,
+        "details": audit_details({"since": finding.since} | known),
+        "queue": finding.queue,
+        "labels": dict(finding.labels),
+        "event_at": finding.event_at,
+    }
+
+
+def _insert(tx: Connection, findings: list[Finding], now: datetime) -> list[StoredAlert]:
+    if not findings:
+        return []
     dialect = SQLITE if tx.dialect.name == "sqlite" else POSTGRESQL
-    made = tx.execute(
-        dialect.insert(alerts)
-        .values(
-            fingerprint=finding.fingerprint,
-            kind=finding.kind,
-            severity=finding.severity,
-            state="open",
-            schedule_id=finding.schedule_id,
-            subject=finding.subject,
-            summary=finding.summary,
-            details=audit_details(finding.details),
-            pending_since=finding.since,
-            opened_at=now,
-            seen_at=now,
+    rows = [
+        _values(finding)
+        | {
+            "fingerprint": finding.fingerprint,
+            "kind": finding.kind.value,
+            "schedule_id": finding.schedule_id,
+            "state": PENDING if finding.hold else OPEN,
+            "pending_since": now,
+            "opened_at": None if finding.hold else now,
+            "seen_at": now,
+        }
+        for finding in findings
+    ]
+    made = tx.execute(dialect.insert(alerts).on_conflict_do_nothing().returning(*_COLUMNS), rows)
+    return [alert for alert in map(_record, made.mappings()) if alert.state == OPEN]
+
+
+def _renew(tx: Connection, lasting: list[tuple[StoredAlert, Finding]], now: datetime) -> None:
+    same: list[int] = []
+    changed: list[dict[str, Any]] = []
+    for alert, finding in lasting:
+        values = _values(finding)
+        if all(getattr(alert, name) == value for name, value in values.items()):
+            same.append(alert.id)
+        else:
+            changed.append({f"b_{name}": value for name, value in values.items()} | {"b_id": alert.id})
+    mine = (alerts.c.state != RESOLVED, alerts.c.seen_at <= now)
+    for part in _parts(same):
+        tx.execute(update(alerts).where(alerts.c.id.in_(part), *mine).values(seen_at=now))
+    if changed:
+        columns = {name: bindparam(f"b_{name}", type_=alerts.c[name].type) for name in _values(lasting[0][1])}
+        tx.execute(
+            update(alerts).where(alerts.c.id == bindparam("b_id"), *mine).values(seen_at=now, **columns), changed
         )
-        .on_conflict_do_nothing()
-        .returning(alerts.c.id)
-    )
-    return made.scalar_one_or_none() is not None
 
 
-def _renew(tx: Connection, alert_id: int, finding: Finding, now: datetime) -> None:
-    tx.execute(
-        update(alerts)
-        .where(alerts.c.id == alert_id, alerts.c.state != "resolved")
-        .values(
-            severity=finding.severity,
-            summary=finding.summary,
-            details=audit_details(finding.details),
-            seen_at=now,
-        )
-    )
+def _open(tx: Connection, ids: list[int], now: datetime) -> list[StoredAlert]:
+    found: list[StoredAlert] = []
+    for part in _parts(ids):
+        statement = update(alerts).where(alerts.c.id.in_(part), alerts.c.state == PENDING)
+        made = tx.execute(statement.values(state=OPEN, opened_at=now).returning(*_COLUMNS))
+        found += map(_record, made.mappings())
+    return found
 
 
-def _resolve(tx: Connection, alert_id: int, now: datetime) -> bool:
-    done = tx.execute(
-        update(alerts)
-        .where(alerts.c.id == alert_id, alerts.c.state != "resolved")
-        .values(state="resolved", resolved_at=now)
-    )
-    return bool(done.rowcount == 1)
+def _forget(tx: Connection, ids: list[int]) -> None:
+    for part in _parts(ids):
+        tx.execute(delete(alerts).where(alerts.c.id.in_(part), alerts.c.state == PENDING))
+
+
+def _resolve(tx: Connection, ids: list[int], now: datetime) -> list[StoredAlert]:
+    found: list[StoredAlert] = []
+    for part in _parts(ids):
+        statement = update(alerts).where(alerts.c.id.in_(part), alerts.c.state != RESOLVED, alerts.c.seen_at <= now)
+        made = tx.execute(statement.values(state=RESOLVED, resolved_at=now).returning(*_COLUMNS))
+        found += map(_record, made.mappings())
+    return sorted(found, key=lambda alert: alert.id)
+
+
+def _parts(items: list[T]) -> Iterator[list[T]]:
+    return (items[begin : begin + _MANY] for begin in range(0, len(items), _MANY))

@@ -28,6 +28,9 @@ class Instance:
     note: str | None = None
 
 
+_COLUMNS = [instances.c[name] for name in Instance.__slots__]
+
+
 def register(tx: Connection, instance: Instance) -> None:
     """Record an instance that has just started; again with the same id renews it."""
     values = {name: getattr(instance, name) for name in Instance.__slots__} | {"queues": list(instance.queues)}
@@ -53,7 +56,7 @@ def leave(tx: Connection, instance_id: str, now: datetime) -> None:
 
 def running(tx: Connection, kind: str | None = None) -> list[Instance]:
     """Return every instance that has not said that it stopped, newest beat first; whether it lives is not judged."""
-    query = select(instances).where(instances.c.stopped_at.is_(None))
+    query = select(*_COLUMNS).where(instances.c.stopped_at.is_(None))
     if kind is not None:
         query = query.where(instances.c.kind == kind)
     return [Instance(**row) for row in tx.execute(query.order_by(instances.c.beat_at.desc())).mappings()]
@@ -61,7 +64,7 @@ def running(tx: Connection, kind: str | None = None) -> list[Instance]:
 
 def listing(tx: Connection, limit: int) -> list[Instance]:
     """Return instances, newest beat first, stopped ones too."""
-    query = select(instances).order_by(instances.c.beat_at.desc()).limit(limit)
+    query = select(*_COLUMNS).order_by(instances.c.beat_at.desc()).limit(limit)
     return [Instance(**row) for row in tx.execute(query).mappings()]
 
 

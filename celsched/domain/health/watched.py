@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from celsched.domain.execution import State
+from celsched.domain.health.finding import Evidence
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.rules import Layer, Rule, rule_of
 from celsched.domain.state import ScheduleState
@@ -18,14 +20,42 @@ SUCCEEDED, FAILED, TIMED_OUT, LOST, EXPIRED, OVERLAPPED = "s", "f", "t", "l", "x
 
 @dataclass(frozen=True, slots=True)
 class Living:
-    """An alert that is not resolved: pending or open."""
+    """An alert that is not resolved: pending or open, as the last look left it.
+
+    `pending_since`: when it was first seen; `since`: from when on it is wrong, as its finding said.
+    """
 
     kind: AlertKind
     scope: str
     severity: Severity
     open: bool
     pending_since: datetime
-    event_at: datetime | None
+    event_at: datetime | None = None
+    subject: str = ""
+    summary: str = ""
+    since: datetime | None = None
+    evidence: Evidence = field(default_factory=Evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Executions of one schedule (or of a task, started by hand) that went wrong the same way: the newest, how many.
+
+    `state` and `reason` are the execution's words; `error_type` is that of its last attempt.
+    """
+
+    execution: int
+    schedule_id: int | None
+    task_id: int
+    task: str
+    state: State
+    reason: str | None
+    fire_time: datetime | None
+    ended_at: datetime
+    count: int
+    error: str | None
+    error_type: str | None
+    worker: str | None
 
 
 @dataclass(frozen=True, slots=True)

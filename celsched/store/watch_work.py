@@ -1,29 +1,21 @@
-"""Owns the facts that health is judged by. It never judges."""
+"""Owns what the watcher reads of executions that wait or run. It never judges."""
 
 from datetime import datetime
 
 from sqlalchemy import Connection, func, not_, select
 
 from celsched.domain.execution import State
-from celsched.domain.health import Facts, LateStart
-from celsched.store.tables import executions, schedules, states
-from celsched.store.tables_watch import instances
+from celsched.domain.health.work_facts import LateStart, WorkFacts
+from celsched.store.tables import executions
 
 
-def facts(tx: Connection, now: datetime) -> Facts:
-    """Look at the whole store."""
-    active = tx.scalar(
-        select(func.count())
-        .select_from(states.join(schedules, states.c.schedule_id == schedules.c.id))
-        .where(schedules.c.deleted_at.is_(None), states.c.wake_at.is_not(None))
-    )
-    daemons = instances.c.kind == "daemon"
-    beat = tx.scalar(select(func.max(instances.c.beat_at)).where(daemons, instances.c.stopped_at.is_(None)))
-    stopped = tx.scalar(select(func.max(instances.c.stopped_at)).where(daemons))
-    return Facts(int(active or 0), beat, stopped, _late(tx, now))
+def facts(tx: Connection, now: datetime) -> WorkFacts:
+    """Look at what waits and what runs."""
+    return WorkFacts(late=late_starts(tx, now))
 
 
-def _late(tx: Connection, now: datetime) -> list[LateStart]:
+def late_starts(tx: Connection, now: datetime) -> list[LateStart]:
+    """Return the subjects with executions that should have started by now."""
     rows = tx.execute(
         select(
             executions.c.schedule_id,

@@ -1,0 +1,43 @@
+"""Owns what one look of the watcher holds: facts, the alerts that live, the rules. It never judges any of it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from celsched.domain.health.finding import Finding
+from celsched.domain.health.kinds import AlertKind
+from celsched.domain.health.machine_facts import MachineFacts
+from celsched.domain.health.rules import Rule
+from celsched.domain.health.watched import Living, RuleBook, Trouble, Watched
+from celsched.domain.health.work_facts import WorkFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Everything that judges may use. A slice whose facts are None was not looked at: its judges find nothing.
+
+    `schedules` by id; `troubles`: what went wrong since the last look, the newest of each schedule and kind of trouble;
+    `living`: alerts by fingerprint; `heartbeat`: how often instances report.
+    """
+
+    now: datetime
+    heartbeat: timedelta
+    schedules: Mapping[int, Watched] = field(default_factory=dict)
+    troubles: Sequence[Trouble] = ()
+    living: Mapping[str, Living] = field(default_factory=dict)
+    rules: RuleBook = field(default_factory=RuleBook)
+    work: WorkFacts | None = None
+    machine: MachineFacts | None = None
+
+    def rule(self, kind: AlertKind, schedule_id: int | None = None, labels: Mapping[str, str] | None = None) -> Rule:
+        """Return what is in force of a kind: for a schedule, else for something with these labels."""
+        watched = None if schedule_id is None else self.schedules.get(schedule_id)
+        return (watched.rules if watched is not None else self.rules.rules(labels))[kind]
+
+    def alert(self, kind: AlertKind, scope: str) -> Living | None:
+        """Return the alert of this kind and scope, if it lives."""
+        return self.living.get(f"{kind}:{scope}")
+
+
+Judge = Callable[[Look], Iterator[Finding]]
+"""Yields what is wrong of one kind. Whether the kind is switched off, and its hold, are `examine`'s business."""

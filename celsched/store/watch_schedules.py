@@ -1,0 +1,161 @@
+"""Owns what the watcher reads of schedules and of what went wrong with them. It never judges.
+
+Definitions are decoded once and kept until they change; each look reads only the states.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, and_, func, select
+
+from celsched.domain.definition import effective
+from celsched.domain.execution import State
+from celsched.domain.health.watched import RuleBook, Trouble, Watched
+from celsched.domain.options import OPTIONS, Layer
+from celsched.domain.state import ScheduleState
+from celsched.store.definitions import joined, stored_schedule
+from celsched.store.tables import TROUBLE, attempts, executions, schedules, states, tasks
+
+_MANY = 500
+"""Definitions read by one statement."""
+
+_Key = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A decoded definition under the revisions it was made of; `fault`: why it could not be decoded."""
+
+    key: _Key
+    watched: Watched
+    fault: str | None = None
+
+
+class Roster:
+    """The live schedules as the watcher knows them. `settings` is the layer below all definitions."""
+
+    def __init__(self, rules: RuleBook, settings: Layer) -> None:
+        self._rules = rules
+        self._settings = settings
+        self._kept: dict[int, _Kept] = {}
+
+    def look(self, tx: Connection) -> dict[int, Watched]:
+        """Return every live schedule by its id."""
+        rows = tx.execute(_STATES).mappings().all()
+        changed = [row["schedule_id"] for row in rows if not self._has(row)]
+        fresh = {kept.watched.id: kept for kept in self._decode(tx, changed)}
+        # One that was deleted between the two statements is in neither.
+        self._kept = {
+            row["schedule_id"]: fresh.get(row["schedule_id"]) or self._kept[row["schedule_id"]]
+            for row in rows
+            if row["schedule_id"] in fresh or row["schedule_id"] in self._kept
+        }
+        return {row["schedule_id"]: self._watched(row) for row in rows if row["schedule_id"] in self._kept}
+
+    def _has(self, row: RowMapping) -> bool:
+        kept = self._kept.get(row["schedule_id"])
+        return kept is not None and kept.key == (row["definition_revision"], row["task_id"], row["task_revision"])
+
+    def _watched(self, row: RowMapping) -> Watched:
+        kept = self._kept[row["schedule_id"]]
+        state = ScheduleState(**{name: row[name] for name in ScheduleState.__slots__})
+        if kept.fault is not None and state.error is None:
+            state = replace(state, error=kept.fault)
+        return replace(kept.watched, state=state, recent=row["recent"])
+
+    def _decode(self, tx: Connection, ids: Sequence[int]) -> Iterator[_Kept]:
+        for begin in range(0, len(ids), _MANY):
+            query = joined().where(schedules.c.id.in_(ids[begin : begin + _MANY]))
+            for row in tx.execute(query).mappings():
+                key = (row["schedule_revision"], row["task_id"], row["task_revision"])
+                try:
+                    yield _Kept(key, self._record(row, self._in_force(row)))
+                except Exception as error:  # for example a zone that is gone from the system's time zone data
+                    blank = {name: OPTIONS[name].default for name in _OPTIONS}
+                    yield _Kept(key, self._record(row, blank), str(error))
+
+    def _in_force(self, row: RowMapping) -> dict[str, Any]:
+        stored = stored_schedule(row)
+        policies = effective(stored.task.definition, stored.definition, self._settings)
+        return {name: getattr(policies, name) for name in _OPTIONS}
+
+    def _record(self, row: RowMapping, policies: dict[str, Any]) -> Watched:
+        return Watched(
+            id=row["schedule_id"],
+            name=row["schedule_name"],
+            task_id=row["task_id"],
+            task=row["task_name"],
+            queue=policies["queue_name"],
+            labels=policies["labels"],
+            enabled=policies["enabled"],
+            schedule_type=row["schedule_schedule_type"],
+            rule=row["schedule_rule"],
+            timezone=policies["timezone"],
+            end_at=policies["end_at"],
+            max_runs=policies["max_runs"],
+            created_at=row["schedule_created_at"],
+            updated_at=row["schedule_updated_at"],
+            state=ScheduleState(**{name: row[f"state_{name}"] for name in ScheduleState.__slots__}),
+            recent=row["state_recent"],
+            rules=self._rules.rules(policies["labels"]),
+        )
+
+
+_OPTIONS = ("queue_name", "labels", "enabled", "timezone", "end_at", "max_runs")
+
+_STATES = (
+    select(
+        states,
+        schedules.c.revision.label("definition_revision"),
+        tasks.c.id.label("task_id"),
+        tasks.c.revision.label("task_revision"),
+    )
+    .select_from(
+        states.join(schedules, states.c.schedule_id == schedules.c.id).join(tasks, schedules.c.task_id == tasks.c.id)
+    )
+    .where(schedules.c.deleted_at.is_(None))
+)
+
+
+def troubles(tx: Connection, since: datetime) -> list[Trouble]:
+    """Return what went wrong from `since` on: of each schedule (or task) and kind of trouble the newest."""
+    kind = (executions.c.schedule_id, executions.c.task_id, executions.c.state, executions.c.reason)
+    newest = (executions.c.finished_at.desc(), executions.c.id.desc())
+    bad = (
+        select(
+            *kind,
+            executions.c.id,
+            executions.c.task,
+            executions.c.attempt,
+            executions.c.fire_time,
+            executions.c.finished_at,
+            executions.c.error,
+            executions.c.worker,
+            func.row_number().over(partition_by=kind, order_by=newest).label("place"),
+            func.count().over(partition_by=kind).label("many"),
+        )
+        .where(TROUBLE, executions.c.finished_at >= since)
+        .subquery()
+    )
+    last = and_(attempts.c.execution_id == bad.c.id, attempts.c.attempt == bad.c.attempt)
+    query = select(bad, attempts.c.error_type).select_from(bad.outerjoin(attempts, last)).where(bad.c.place == 1)
+    return [_trouble(row) for row in tx.execute(query.order_by(bad.c.finished_at, bad.c.id)).mappings()]
+
+
+def _trouble(row: RowMapping) -> Trouble:
+    return Trouble(
+        execution=row["id"],
+        schedule_id=row["schedule_id"],
+        task_id=row["task_id"],
+        task=row["task"],
+        state=State(row["state"]),
+        reason=row["reason"],
+        fire_time=row["fire_time"],
+        ended_at=row["finished_at"],
+        count=row["many"],
+        error=row["error"],
+        error_type=row["error_type"],
+        worker=row["worker"],
+    )
