@@ -1,0 +1,261 @@
+"""Decides which messages are due: a pure function of what was last sent, what fires now, and the time.
+
+It never sends. Alerts are told in groups, per channel: by kind, and by the set label or the queue.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from celsched.domain.alert import Alert
+from celsched.domain.health.kinds import AlertKind, Severity
+from celsched.domain.silencing import Hush, Hushing
+
+GROUP_WAIT = timedelta(seconds=30)
+"""How long a new group waits for more of its kind; what clears before is never sent."""
+GROUP_INTERVAL = timedelta(minutes=5)
+"""How long a group that was told of waits before it is told of again."""
+REPEAT: Mapping[Severity, timedelta] = {
+    Severity.CRITICAL: timedelta(hours=4),
+    Severity.WARNING: timedelta(hours=24),
+}
+"""After how long what still fires is told again; what is missing here never is."""
+PUSH_EVERY = timedelta(seconds=60)
+"""How often a channel that forgets (Alertmanager) is told what fires."""
+SET = "set"
+"""The label that groups before the queue does."""
+
+
+class Reason(StrEnum):
+    """Why a message is sent."""
+
+    FIRING = "firing"
+    """Something fires that this channel was not told of, or whose silence has ended."""
+    RAISED = "raised"
+    """Nothing new, but something is worse than was told."""
+    REPEAT = "repeat"
+    RESOLVED = "resolved"
+    PUSH = "push"
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Who is told, and of what: severities, kinds (none: all), labels that an alert must carry.
+
+    `pushes`: it is told at once and again and again of everything that fires, and groups by itself.
+    """
+
+    name: str
+    severities: frozenset[Severity] = frozenset(Severity)
+    kinds: frozenset[AlertKind] = frozenset()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    pushes: bool = False
+
+    def wants(self, alert: Alert) -> bool:
+        """Return whether it is told of this alert; of its own failing another channel must tell."""
+        return (
+            alert.severity in self.severities
+            and (not self.kinds or alert.kind in self.kinds)
+            and all(alert.labels.get(name) == value for name, value in self.labels.items())
+            and not (alert.kind is AlertKind.CHANNEL_FAILING and alert.subject == self.name)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An alert that a channel was told of as firing, at which severity, and whether a silence has covered it since."""
+
+    alert: int
+    severity: Severity
+    silenced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What a channel was last told of a group. `version` counts its changes, 0 where nothing is stored yet."""
+
+    channel: str
+    key: str
+    version: int = 0
+    began_at: datetime | None = None
+    sent_at: datetime | None = None
+    members: Mapping[str, Member] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A message that is due. `fresh` are the fingerprints, among `firing`, that are news; `incident` is its key.
+
+    `over`: what was told as firing and has resolved since.
+    """
+
+    channel: str
+    group: str
+    incident: str
+    reason: Reason
+    firing: Sequence[Alert]
+    over: Sequence[Alert] = ()
+    fresh: frozenset[str] = frozenset()
+
+    @property
+    def severity(self) -> Severity:
+        """The worst of what it tells."""
+        return max((alert.severity for alert in self.firing or self.over), key=lambda severity: severity.rank)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A group's new state, and the message that goes with it, if any."""
+
+    group: Group
+    notice: Notice | None = None
+
+
+def group_key(alert: Alert) -> str:
+    """Return the group of an alert: its kind, with the set label or else the queue."""
+    if SET in alert.labels:
+        return f"{alert.kind}/set={alert.labels[SET]}"
+    return f"{alert.kind}/queue={alert.queue}" if alert.queue is not None else alert.kind.value
+
+
+def plan_notices(
+    channels: Iterable[Channel], alerts: Sequence[Alert], sent: Iterable[Group], hushing: Hushing, now: datetime
+) -> list[Planned]:
+    """Return every group that changes, with its message where one is due.
+
+    `alerts`: all that are open, and the resolved ones that are members of a group in `sent`; of one fingerprint that is
+    open again only the open one counts. Groups of channels that are no more are left alone.
+    """
+    hushes = {alert.id: hushing.of(alert) for alert in alerts}
+    told: dict[str, dict[str, Group]] = {}
+    for group in sent:
+        told.setdefault(group.channel, {})[group.key] = group
+    return [
+        planned
+        for channel in channels
+        for group, members in _grouped(channel, alerts, told.get(channel.name, {}))
+        if (planned := _plan(channel, group, members, hushes, now)) is not None
+    ]
+
+
+def _grouped(
+    channel: Channel, alerts: Sequence[Alert], told: Mapping[str, Group]
+) -> Iterable[tuple[Group, list[Alert]]]:
+    """Yield each group of the channel with its alerts; one that was told stays in the group where it was told."""
+    home = {
+        (fingerprint, member.alert): group.key
+        for group in told.values()
+        for fingerprint, member in group.members.items()
+    }
+    found: dict[str, list[Alert]] = {key: [] for key in told}
+    for alert in alerts:
+        key = home.get((alert.fingerprint, alert.id))
+        if key is None and alert.open and channel.wants(alert):
+            key = "push" if channel.pushes else group_key(alert)
+        if key is not None and (alert.open or alert.over):
+            found.setdefault(key, []).append(alert)
+    for key in sorted(found):
+        yield told.get(key, Group(channel.name, key)), found[key]
+
+
+@dataclass(frozen=True, slots=True)
+class _Present:
+    """How a group stands: what may be told as firing, what of it is news, which told members are over."""
+
+    firing: Sequence[Alert]
+    news: Sequence[Alert]
+    over: Sequence[Alert]
+    quiet: Mapping[str, Member]
+    """Told members about which nothing may be said now; they stay as they are."""
+
+
+def _present(group: Group, alerts: Sequence[Alert], hushes: Mapping[int, Hush]) -> _Present:
+    again = {alert.fingerprint for alert in alerts if alert.open}
+    firing: list[Alert] = []
+    over: list[Alert] = []
+    quiet: dict[str, Member] = {}
+    for alert in sorted(alerts, key=lambda one: (-one.severity.rank, one.opened_at or one.since, one.id)):
+        if alert.over and alert.fingerprint in again:
+            continue
+        member, hush = group.members.get(alert.fingerprint), hushes[alert.id]
+        if hush or alert.flaps:
+            if member is not None:
+                silenced = member.silenced or (alert.open and hush.silence is not None)
+                quiet[alert.fingerprint] = replace(member, silenced=silenced)
+        elif alert.open:
+            firing.append(alert)
+        else:
+            over.append(alert)
+    return _Present(firing, [alert for alert in firing if _is_news(alert, group)], over, quiet)
+
+
+def _is_news(alert: Alert, group: Group) -> bool:
+    member = group.members.get(alert.fingerprint)
+    if member is None or member.alert != alert.id or member.silenced:
+        return True
+    return alert.severity.rank > member.severity.rank
+
+
+def _plan(
+    channel: Channel, group: Group, alerts: Sequence[Alert], hushes: Mapping[int, Hush], now: datetime
+) -> Planned | None:
+    present = _present(group, alerts, hushes)
+    reason = _pushed(group, present, now) if channel.pushes else _reason(group, present, now)
+    if reason is not None:
+        return _told(group, present, reason, now)
+    known = {alert.fingerprint for alert in (*present.firing, *present.over)} | present.quiet.keys()
+    kept = {key: present.quiet.get(key, member) for key, member in group.members.items() if key in known}
+    if kept == group.members:
+        return None
+    return Planned(replace(group, version=group.version + 1, began_at=group.began_at or now, members=kept))
+
+
+def _reason(group: Group, present: _Present, now: datetime) -> Reason | None:
+    """Return why a message is due now, if one is."""
+    if present.news:
+        if group.members:
+            due = (group.sent_at or now) + GROUP_INTERVAL
+        else:
+            due = min(alert.opened_at or now for alert in present.news) + GROUP_WAIT
+        raised = all(_only_worse(alert, group) for alert in present.news)
+        return (Reason.RAISED if raised else Reason.FIRING) if due <= now else None
+    if present.firing:
+        nagging = [alert.severity for alert in present.firing if not alert.acknowledged and alert.severity in REPEAT]
+        every = min((REPEAT[severity] for severity in nagging), default=None)
+        return Reason.REPEAT if every is not None and (group.sent_at or now) + every <= now else None
+    if present.over and (group.sent_at or now) + GROUP_INTERVAL <= now:
+        return Reason.RESOLVED
+    return None
+
+
+def _only_worse(alert: Alert, group: Group) -> bool:
+    member = group.members.get(alert.fingerprint)
+    return member is not None and member.alert == alert.id and not member.silenced
+
+
+def _pushed(group: Group, present: _Present, now: datetime) -> Reason | None:
+    wanted = {alert.fingerprint: Member(alert.id, alert.severity) for alert in present.firing}
+    changed = wanted != group.members
+    stale = bool(wanted) and (group.sent_at is None or group.sent_at + PUSH_EVERY <= now)
+    return Reason.PUSH if changed or stale else None
+
+
+def _told(group: Group, present: _Present, reason: Reason, now: datetime) -> Planned:
+    members = {alert.fingerprint: Member(alert.id, alert.severity) for alert in present.firing}
+    if reason is not Reason.PUSH:
+        members |= present.quiet
+    after = replace(
+        group,
+        version=group.version + 1,
+        began_at=now if group.began_at is None or not group.members else group.began_at,
+        sent_at=now,
+        members=members,
+    )
+    if not present.firing and not present.over:
+        return Planned(after)
+    newest = max(alert.id for alert in (*present.firing, *present.over))
+    fresh = frozenset(alert.fingerprint for alert in present.news)
+    firing = [*present.news, *(alert for alert in present.firing if alert.fingerprint not in fresh)]
+    incident = f"{group.key}#{after.version}.{newest}"
+    return Planned(after, Notice(group.channel, group.key, incident, reason, firing, present.over, fresh))

@@ -1,0 +1,122 @@
+"""Decides what no message is sent about: what a person silenced, and what another alert or a pause speaks for.
+
+It never sends, and never hides an alert from who asks for it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Any
+
+from celsched.domain.alert import Alert
+from celsched.domain.health.kinds import KINDS, AlertKind
+
+PAUSED = "paused"
+"""What mutes the alerts of a paused schedule, where an alert's kind mutes the others."""
+_TELL_OF_PAUSES = {AlertKind.AUTO_PAUSED, AlertKind.PAUSED_TOO_LONG}
+_MUTERS = frozenset(kind for row in KINDS.values() for kind in row.muted_by)
+
+
+@dataclass(frozen=True, slots=True)
+class Matchers:
+    """What a silence is about: each one that says something must fit. `subject` is a glob; letter case counts."""
+
+    kinds: frozenset[AlertKind] = frozenset()
+    subject: str | None = None
+    queue: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def empty(self) -> bool:
+        """Whether they say nothing, and so fit everything."""
+        return not (self.kinds or self.subject or self.queue or self.labels)
+
+    def fit(self, alert: Alert) -> bool:
+        """Return whether the alert is meant."""
+        return (
+            (not self.kinds or alert.kind in self.kinds)
+            and (self.subject is None or fnmatchcase(alert.subject, self.subject))
+            and (self.queue is None or alert.queue == self.queue)
+            and all(alert.labels.get(name) == value for name, value in self.labels.items())
+        )
+
+
+def encode_matchers(matchers: Matchers) -> dict[str, Any]:
+    """Return matchers as the store keeps them; `decode_matchers` gives back equal ones."""
+    found: dict[str, Any] = {
+        "kinds": sorted(matchers.kinds),
+        "subject": matchers.subject,
+        "queue": matchers.queue,
+        "labels": dict(matchers.labels),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def decode_matchers(raw: Mapping[str, Any]) -> Matchers:
+    """Return matchers from the store; a kind that this version does not know matches nothing more."""
+    known = {kind.value for kind in AlertKind}
+    return Matchers(
+        kinds=frozenset(AlertKind(word) for word in raw.get("kinds", ()) if word in known),
+        subject=raw.get("subject"),
+        queue=raw.get("queue"),
+        labels=raw.get("labels", {}),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """No messages about what matches, from `starts_at` up to `ends_at`."""
+
+    id: int
+    matchers: Matchers
+    starts_at: datetime
+    ends_at: datetime
+    author: str
+    host: str
+    reason: str
+    created_at: datetime
+
+    def active(self, now: datetime) -> bool:
+        """Return whether it is in force."""
+        return self.starts_at <= now < self.ends_at
+
+
+@dataclass(frozen=True, slots=True)
+class Hush:
+    """Why no message is sent about an alert: the silence, and what mutes it; None for neither."""
+
+    silence: int | None = None
+    muted_by: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.silence is not None or self.muted_by is not None
+
+
+class Hushing:
+    """What is silenced and muted at one moment; asked about each alert.
+
+    An open alert with a queue mutes only alerts of that queue, one without mutes all of the kinds that it speaks for.
+    """
+
+    def __init__(self, silences: Iterable[Silence], alerts: Iterable[Alert], now: datetime) -> None:
+        active = (one for one in silences if one.active(now))
+        self._silences = sorted(active, key=lambda one: one.ends_at, reverse=True)
+        found: dict[AlertKind, set[str | None]] = {}
+        for alert in alerts:
+            if alert.open and alert.kind in _MUTERS:
+                found.setdefault(alert.kind, set()).add(alert.queue)
+        self._muters = {kind: found[kind] for kind in KINDS if kind in found}
+
+    def of(self, alert: Alert) -> Hush:
+        """Return what silences it (of several silences the one that ends last) and what mutes it."""
+        silence = next((one.id for one in self._silences if one.matchers.fit(alert)), None)
+        return Hush(silence, self._muter(alert))
+
+    def _muter(self, alert: Alert) -> str | None:
+        if alert.paused and alert.kind not in _TELL_OF_PAUSES:
+            return PAUSED
+        for kind, queues in self._muters.items():
+            if kind in KINDS[alert.kind].muted_by and (None in queues or alert.queue in queues):
+                return kind.value
+        return None
