@@ -10,6 +10,8 @@ class ScheduleState:
 
     Every fire time up to and including `cursor` is decided; `wake_at` is when a daemon must look next (the next fire
     time, or the end of a pause), None where nothing is to come. `base` is the first fire time of an interval.
+    `active_since`: from when on it makes fire times by its present rule without interruption; None while it rests (and
+    of one that an older version wrote).
     """
 
     schedule_id: int
@@ -30,6 +32,7 @@ class ScheduleState:
     failure_streak: int = 0
     error: str | None = None
     purged_until: datetime | None = None
+    active_since: datetime | None = None
 
     @property
     def paused(self) -> bool:

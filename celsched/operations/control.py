@@ -32,6 +32,7 @@ def pause(scope: Scope, names: Sequence[str], *, reason: str | None = None, unti
                 paused_until=until,
                 pause_reason=reason,
                 paused_by=scope.by.user,
+                active_since=None,
                 next_fire_time=None,
                 wake_at=until if scope.policies(schedule.task, schedule).enabled else None,
             )

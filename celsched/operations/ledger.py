@@ -77,9 +77,11 @@ def opened(
     policies = effective(task.definition, new, scope.settings)
     base = first_base(new, policies, now) if new_rule else state.base
     if state.paused or not policies.enabled:
-        return replace(state, base=base, next_fire_time=None, wake_at=state.paused_until if policies.enabled else None)
+        wake_at = state.paused_until if policies.enabled else None
+        return replace(state, base=base, next_fire_time=None, wake_at=wake_at, active_since=None)
     coming = next_fire_time(subject_of(new, policies, base), state.cursor, state.runs)
-    return replace(state, base=base, next_fire_time=coming, wake_at=coming, error=None)
+    since = now if new_rule else state.active_since or now
+    return replace(state, base=base, next_fire_time=coming, wake_at=coming, active_since=since, error=None)
 
 
 def born(scope: Scope, new: ScheduleDefinition, task: StoredTask, now: datetime) -> ScheduleState:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, text, update
+from sqlalchemy import Connection, Text, bindparam, func, select, text, update
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 
 from celsched.domain.execution import Cause, Recipe, State
 from celsched.domain.plan import Fire, Plan, Skip
 from celsched.store.definitions import StoredSchedule, joined, stored_schedule
 from celsched.store.dialect import POSTGRESQL, SQLITE
+from celsched.store.outcomes import letters_of, with_letters
 from celsched.store.rows import recipe_values
 from celsched.store.tables import executions, states
 from celsched.store.transitions import supersede
@@ -100,7 +101,7 @@ def record(tx: Connection, decisions: Sequence[Decision], now: datetime) -> None
     rows = [row for decision in decisions for row in _rows(decision, now)]
     _insert(tx, rows)
     if decisions:
-        _move_on(tx, decisions)
+        _move_on(tx, decisions, now)
 
 
 def _insert(tx: Connection, rows: list[dict[str, Any]]) -> None:
@@ -113,7 +114,7 @@ def _insert(tx: Connection, rows: list[dict[str, Any]]) -> None:
         tx.execute(statement, [_BLANK | row for row in rows])
 
 
-def _move_on(tx: Connection, decisions: Sequence[Decision]) -> None:
+def _move_on(tx: Connection, decisions: Sequence[Decision], now: datetime) -> None:
     statement = (
         update(states)
         .where(states.c.schedule_id == bindparam("b_id"), states.c.revision == bindparam("b_revision"))
@@ -127,15 +128,17 @@ def _move_on(tx: Connection, decisions: Sequence[Decision]) -> None:
             paused_until=bindparam("b_paused_until"),
             pause_reason=bindparam("b_pause_reason"),
             paused_by=bindparam("b_paused_by"),
+            active_since=bindparam("b_active_since"),
+            recent=with_letters(tx, bindparam("b_letters", type_=Text())),
             error=None,
         )
     )  # fmt: skip
-    moved = tx.execute(statement, [_state_parameters(decision) for decision in decisions])
+    moved = tx.execute(statement, [_state_parameters(decision, now) for decision in decisions])
     if moved.rowcount != len(decisions):
         raise RuntimeError("a schedule's state changed under its lock")
 
 
-def _state_parameters(decision: Decision) -> dict[str, Any]:
+def _state_parameters(decision: Decision, now: datetime) -> dict[str, Any]:
     state, plan = decision.schedule.state, decision.plan
     keeps = not decision.resumed
     return {
@@ -149,6 +152,8 @@ def _state_parameters(decision: Decision) -> dict[str, Any]:
         "b_paused_until": state.paused_until if keeps else None,
         "b_pause_reason": state.pause_reason if keeps else None,
         "b_paused_by": state.paused_by if keeps else None,
+        "b_active_since": state.active_since if keeps else now,
+        "b_letters": letters_of(plan.skips),
     }
 
 

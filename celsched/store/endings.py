@@ -11,6 +11,7 @@ from celsched.domain.execution import CLAIMABLE, FAILURES, Requester, State
 from celsched.domain.options import OPTIONS
 from celsched.domain.retry import backoff, goes_on
 from celsched.store import audit
+from celsched.store.outcomes import letter_of, with_letters
 from celsched.store.rows import schedule_record, task_record
 from celsched.store.tables import attempts, executions, schedules, states, tasks
 from celsched.store.transitions import lock_state, move, release_waiting
@@ -154,12 +155,13 @@ def _after_the_end(tx: Connection, row: RowMapping, state: State, now: datetime)
         return False
     paused = False
     where = states.c.schedule_id == schedule_id
+    recent = with_letters(tx, letter_of(state))
     if state is State.SUCCEEDED:
         streaks = {"last_success_at": now, "success_streak": states.c.success_streak + 1, "failure_streak": 0}
-        tx.execute(update(states).where(where).values(streaks))
+        tx.execute(update(states).where(where).values(streaks | {"recent": recent}))
     elif state in FAILURES:
         streaks = {"last_failure_at": now, "success_streak": 0, "failure_streak": states.c.failure_streak + 1}
-        tx.execute(update(states).where(where).values(streaks))
+        tx.execute(update(states).where(where).values(streaks | {"recent": recent}))
         paused = _pause_by_rule(tx, schedule_id, row["host"], now)
     release_waiting(tx, schedule_id, now)
     return paused
@@ -182,6 +184,7 @@ def _pause_by_rule(tx: Connection, schedule_id: int, host: str | None, now: date
             paused_by=audit.DAEMON,
             next_fire_time=None,
             wake_at=None,
+            active_since=None,
             revision=states.c.revision + 1,
         )
     )

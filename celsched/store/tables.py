@@ -94,6 +94,7 @@ states = Table(
     Column("failure_streak", Integer, nullable=False),
     Column("error", Text),
     Column("purged_until", Instant),
+    Column("active_since", Instant),
     Column("recent", Text, nullable=False, server_default=text("''")),
     comment="What happened to a schedule so far; its row lock is taken before executions are decided",
 )

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, not_, sele
 from celsched.domain.execution import State
 from celsched.domain.plan import Active
 from celsched.domain.policy import Overlap
+from celsched.store.outcomes import letter_of, with_letters
 from celsched.store.tables import LIVE, UNSENT, executions, states
 from celsched.store.wake import ring
 
@@ -197,6 +198,8 @@ def expire_one(tx: Connection, execution_id: int, schedule_id: int | None, now: 
         reason="start_deadline",
         finished_at=now,
     )
-    if moved:
+    if moved and schedule_id is not None:
+        recent = with_letters(tx, letter_of(State.EXPIRED))
+        tx.execute(update(states).where(states.c.schedule_id == schedule_id).values(recent=recent))
         release_waiting(tx, schedule_id, now)
     return moved

@@ -53,7 +53,7 @@ def test_an_ending_is_recorded_in_the_execution_and_its_attempt(
     assert ended is not None
     assert (ended.execution_id, ended.state, ended.attempt, ended.subject) == (running.id, after, 1, "task")
     found = execution(scope.store, running.id)
-    assert (found.state, found.error) == (after, "خطا")
+    assert (found.state, found.error) == (after, "E: خطا")
     (attempt,) = scope.store.read(lambda tx: executions.attempts_of(tx, running.id))
     assert (attempt.state, attempt.finished_at) == (outcome, clock.now())
     assert {name: getattr(attempt, name) for name in values} == values

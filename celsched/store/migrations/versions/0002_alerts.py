@@ -18,6 +18,7 @@ _TO_SEND = sa.text("state = 'pending'")
 
 
 def upgrade() -> None:
+    op.add_column("schedule_states", sa.Column("active_since", Instant(), nullable=True))
     op.add_column("schedule_states", sa.Column("recent", sa.Text(), nullable=False, server_default=sa.text("''")))
     op.add_column("instances", sa.Column("duplicates", sa.Integer(), nullable=False, server_default=sa.text("0")))
     op.add_column("instances", sa.Column("duplicate_at", Instant(), nullable=True))
