@@ -12,7 +12,7 @@ from tests.support.project import Daemon, Project, project_in
 from tests.support.waiting import wait_until
 
 JOBS = Path(__file__).with_name("hard_jobs.py")
-TIMES = 'heartbeat = "500ms"\nrepublish = "2s"\ndrain = "1s"\nkill_grace = "1s"\n'
+TIMES = 'heartbeat = "500ms"\nrepublish = "2s"\nkill_grace = "1s"\n'
 TASKS = """
 version: 1
 defaults: {max_retries: 0, retry: {delay: 0s, factor: 1, jitter: false}}
@@ -34,12 +34,14 @@ PROCESSES = 5
 
 
 @contextlib.contextmanager
-def hard_project(folder: Path, *, lease: str = "20s", settings: str = "", tasks: str = "") -> Iterator[Project]:
+def hard_project(
+    folder: Path, *, lease: str = "20s", drain: str = "1s", settings: str = "", tasks: str = ""
+) -> Iterator[Project]:
     """Make the project and define its tasks; `tasks` are lines of YAML beside those above.
 
     A lease that no test waits for is long: on a loaded machine a worker may be silent for a while.
     """
-    with project_in(folder, extra_settings=f'{TIMES}lease = "{lease}"\n{settings}') as project:
+    with project_in(folder, extra_settings=f'{TIMES}lease = "{lease}"\ndrain = "{drain}"\n{settings}') as project:
         project.write("hard_jobs.py", JOBS.read_text())
         with (folder / "jobs.py").open("a") as jobs:
             jobs.write("\n\nfrom hard_jobs import *  # noqa\n")
