@@ -66,7 +66,8 @@ def run(
     worker = embedded_worker(_draining(settings, drain), cli.clock, cli.verbosity) if settings.embedded else None
     daemon = Daemon(parts, recover_every=recovery_period(settings), extra=worker.look_after if worker else None)
     parts.presence.beat()  # before the watcher looks for a living daemon
-    with stop_on_signals(stop, on_stop=daemon.wake), ExitStack() as background:
+    hurry = worker.hurry if worker else None
+    with stop_on_signals(stop, on_stop=daemon.wake, hurry=hurry), ExitStack() as background:
         cli.say(_greeting(cli, length))  # from here on it can be stopped
         if worker:
             worker.start()

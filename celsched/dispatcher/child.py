@@ -12,6 +12,8 @@ log = logging.getLogger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _STEADY = 60.0
 """Seconds after which a child that ran counts as healthy again."""
+_TOLD_APART = 0.5
+"""Seconds between two signals of one kind, which would be one at the same moment."""
 
 
 class EmbeddedWorker:
@@ -25,6 +27,7 @@ class EmbeddedWorker:
         self._started = 0.0
         self._again_at = 0.0
         self._pause = _FIRST_PAUSE
+        self._asked = self._hurried = False
 
     def start(self) -> None:
         """Start the child, in a session of its own: Ctrl-C in our terminal is ours to handle."""
@@ -53,14 +56,22 @@ class EmbeddedWorker:
         if moment >= self._again_at:
             self.start()
 
+    def hurry(self) -> None:
+        """Let `stop`, now or later, give tasks no time to end by themselves. Safe in a signal handler."""
+        self._hurried = True
+        if self._asked and self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGTERM)  # its second one
+
     def stop(self, *, drain: float, grace: float) -> None:
         """Ask it to stop, give its tasks `drain` seconds, then `grace` to end them and record it; then kill it."""
         process = self._process
         if process is None:
             return
-        for patience in (drain, grace):
+        for patience in (_TOLD_APART if self._hurried else drain, grace):
             with suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
+            self._asked = True
             with suppress(subprocess.TimeoutExpired):
                 process.wait(patience)
                 break

@@ -20,6 +20,11 @@ from celsched.worker.failure import describe
 from celsched.worker.result import storable
 
 
+class Interrupted(SystemExit):
+    """SIGTERM reached the process of a body, and not by its worker's main process: whoever stops a whole control group
+    sends it to everybody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What bodies are run by: the patterns of task paths that may run, and what is masked."""
@@ -67,6 +72,9 @@ def _refused(error: CelschedError, redactor: Redactor) -> Ending:
 
 
 def _judge(error: BaseException, redactor: Redactor) -> Ending:
+    if isinstance(error, Interrupted):
+        said = "stopped: its process was told to end (SIGTERM), as at the shutdown of its worker"
+        return Ending(State.LOST, error=said, reason="worker_shutdown")
     if isinstance(error, Ignore):
         return Ending(State.SUCCEEDED)
     if isinstance(error, SoftTimeLimitExceeded):

@@ -25,7 +25,7 @@ from celsched.store.claims import Claimant, Refusal
 from celsched.store.endings import Ended, Ending
 from celsched.store.store import FOR_EVER, Tx
 from celsched.worker import processes
-from celsched.worker.body import perform
+from celsched.worker.body import Interrupted, perform
 from celsched.worker.capture import Recorder, capturing, redirecting
 from celsched.worker.ledger import report_progress
 from celsched.worker.leftovers import end_leftovers
@@ -226,7 +226,7 @@ def _signals(recipe: Recipe) -> Iterator[Callable[[bool], None]]:
 
     def stop(*_: object) -> None:
         if inside:
-            raise SystemExit("asked to stop")
+            raise Interrupted("asked to stop")
 
     # A handler and not SIG_IGN, which Celery sets: that would be inherited by every program the body starts.
     handlers = {signal.SIGUSR1: soft, signal.SIGTERM: stop, signal.SIGINT: lambda *_: None}

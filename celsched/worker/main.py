@@ -92,6 +92,9 @@ def run_worker(
     worker.start()
     side.close()
     finished.set()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Everything is recorded: an impatient signal while Python tidies up must not spoil the exit code.
+        signal.signal(number, signal.SIG_IGN)
     logger.info("worker %s has stopped", side.name)
     return worker.code
 
