@@ -88,6 +88,10 @@ class StoreUnreachable(Unreachable):
     """The database does not answer, or cannot be opened."""
 
 
+class StoreFull(StoreUnreachable):
+    """The database answers, but its disk takes nothing more; what is stored can still be read."""
+
+
 class StoreVersionError(StoreUnreachable):
     """The database answers, but its schema is newer than this celsched, or not upgraded yet."""
 

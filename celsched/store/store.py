@@ -16,7 +16,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, InternalEr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from celsched.clock import Clock, ServerClock, SystemClock
-from celsched.errors import CelschedError, NotPermitted, StoreUnreachable, StoreVersionError
+from celsched.errors import CelschedError, NotPermitted, StoreFull, StoreUnreachable, StoreVersionError
 from celsched.store import migrate
 from celsched.store.dialect import Dialect
 from celsched.store.engine import READ_ONLY, make_engine, parse_url, prepare_folder
@@ -67,10 +67,11 @@ class Store:
         """Run `work` in a writing transaction and commit; what it returned is true only once this returns.
 
         On a lost connection, serialization failure, deadlock or busy database the whole of it is run again with
-        back-off, for `patience` seconds or until `stop` is set.
+        back-off, for `patience` seconds or until `stop` is set. A full disk heals by no back-off: it is waited for only
+        where `patience` is FOR_EVER.
 
         Raises:
-            StoreUnreachable: the database did not take it in time.
+            StoreUnreachable: the database did not take it in time. StoreFull: its disk has no room for it.
         """
         return self._run(work, patience, stop, read_only=False)
 
@@ -90,7 +91,8 @@ class Store:
                 lasting = _lasting(error, self.engine.url)
                 if lasting is not None:
                     raise lasting from error
-                if clock.monotonic() + pause > until or (stop is not None and stop.is_set()):
+                given_up = _is_full(error) and patience < FOR_EVER
+                if given_up or clock.monotonic() + pause > until or (stop is not None and stop.is_set()):
                     raise _unreachable(error, self.engine.url) from error
             clock.wait(stop or _WAITING, pause * (0.5 + random.random() / 2))
             pause = min(pause * 2, _LONGEST_PAUSE)
@@ -133,7 +135,13 @@ def _place(url: URL) -> str:
     return str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
 
 
+def _is_full(error: Exception) -> bool:
+    return isinstance(error, DBAPIError) and (_sqlstate(error) == "53100" or "disk is full" in str(error.orig))
+
+
 def _unreachable(error: Exception, url: URL) -> StoreUnreachable:
+    if _is_full(error):
+        return StoreFull(f"the disk of the store {_place(url)} is full", hint="make room there; nothing else is needed")
     said = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()
     reason = said[0] if said else type(error).__name__
     return StoreUnreachable(
