@@ -19,7 +19,7 @@ from celsched.dispatcher.recover import Recovery
 from celsched.dispatcher.tick import DueScan
 from celsched.domain.execution import TERMINAL, Execution, State
 from celsched.domain.policy import Overlap
-from celsched.errors import Conflict, NotFound, UsageError
+from celsched.errors import Conflict, NotFound, StoreUnreachable, UsageError
 from celsched.operations import control
 from celsched.operations.control import Cancelled
 from celsched.operations.requests import RunNow, retry, run_now
@@ -117,12 +117,16 @@ class Crowd:
         thread.start()
         return thread
 
-    def end(self) -> None:
-        """Stop every actor and close what it held."""
+    def rest(self) -> None:
+        """Stop every actor and wait for their ends."""
         self.stop.set()
         for thread in self._threads:
             thread.join(30)
         assert not any(thread.is_alive() for thread in self._threads), "an actor hangs"
+
+    def end(self) -> None:
+        """Stop every actor and close what it held."""
+        self.rest()
         for store in self._stores:
             store.close()
 
@@ -134,10 +138,14 @@ class Crowd:
         recovery = Recovery(store, store.clock, lease=600 * SECOND, period=SECOND)
 
         def step() -> None:
-            result = scan.run_once()
-            self.diary.by_daemon[number] += result.fires
-            sent = outbox.run_once(self.stop).sent
-            recovery.run_once()
+            try:
+                result = scan.run_once()
+                self.diary.by_daemon[number] += result.fires
+                sent = outbox.run_once(self.stop).sent
+                recovery.run_once()
+            except StoreUnreachable:  # a loaded machine is slower than the server's limits: as the daemon does, again
+                self.diary.refused["daemon"] += 1
+                return
             self.stop.wait(0 if result.full or sent else 0.02)
 
         self.start(step)

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from celsched.domain.execution import TERMINAL, Cause, Execution, State
+from celsched.domain.policy import Overlap
 from celsched.operations import control
 from celsched.store.store import open_store
-from tests.scenarios.crowd import Crowd, Person
+from tests.scenarios.crowd import SECOND, Crowd, Person
 from tests.support.actors import all_executions
 from tests.support.executions import attempts_of
-from tests.support.factories import add_task
+from tests.support.factories import add_task, make_schedule, make_task, store_definitions
 from tests.support.services import PostgresServer
 from tests.support.stores import sqlite_url
 from tests.support.waiting import wait_until
@@ -67,9 +68,48 @@ def test_people_race_with_daemons_and_workers(crowd: Crowd, url: str, postgres_s
     _starts_are_true(crowd, rows)
     _old_and_new_rules_meet_nowhere(rows)
     if url.startswith("postgresql"):
-        with postgres_server.log.open(errors="replace") as said:
-            said.seek(log)
-            assert "deadlock detected" not in said.read()
+        _no_deadlock(postgres_server, log)
+
+
+def test_five_daemons_share_the_fire_times_of_200_schedules(postgres_url: str, postgres_server: PostgresServer) -> None:
+    open_store(postgres_url, upgrade=True).close()
+    log = postgres_server.log.stat().st_size
+    crowd = Crowd(postgres_url, seed=7, speed=1.0)
+    try:
+        task, many = (
+            make_task(),
+            [make_schedule(f"s{number}", every=SECOND, overlap=Overlap.ALLOW) for number in range(200)],
+        )
+        store_definitions(crowd.scope, task, *many)
+        for number in range(5):
+            crowd.daemon(number, ahead=0.02 * number)
+        diary = crowd.diary
+        wait_until(
+            lambda: diary.faults or (len(+diary.by_daemon) == 5 and sum(diary.by_daemon.values()) > 1500),
+            timeout=120,
+            every=0.1,
+            message="each of five daemons has recorded some of 1,500 fire times",
+        )
+        crowd.rest()
+        assert diary.faults == []
+        rows = all_executions(crowd.scope.store)
+    finally:
+        crowd.end()
+    lives: dict[str, list[Execution]] = defaultdict(list)
+    for row in rows:
+        lives[row.subject].append(row)
+    assert len(lives) == 200
+    for life in lives.values():
+        times = sorted(_first(row) + n * SECOND for row in life for n in range(row.count))
+        assert times == [times[0] + n * SECOND for n in range(len(times))], "I1"
+    assert sum(row.state is not State.SKIPPED for row in rows) == sum(diary.by_daemon.values())
+    _no_deadlock(postgres_server, log)
+
+
+def _no_deadlock(server: PostgresServer, since: int) -> None:
+    with server.log.open(errors="replace") as said:
+        said.seek(since)
+        assert "deadlock detected" not in said.read()
 
 
 def _delete_all(crowd: Crowd) -> None:
