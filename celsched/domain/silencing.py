@@ -5,13 +5,15 @@ It never sends, and never hides an alert from who asks for it.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
 from celsched.domain.alert import Alert
 from celsched.domain.health.kinds import KINDS, AlertKind
 
+LONGEST = timedelta(days=30)
+"""How long a silence may last at most: one that nobody ends must not hide something for ever."""
 PAUSED = "paused"
 """What mutes the alerts of a paused schedule, where an alert's kind mutes the others."""
 _TELL_OF_PAUSES = {AlertKind.AUTO_PAUSED, AlertKind.PAUSED_TOO_LONG}

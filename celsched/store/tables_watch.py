@@ -80,6 +80,7 @@ notifications = Table(
     Column("body", Text, nullable=False),
     Column("details", Json, nullable=False),
     Column("tries", Integer, nullable=False),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("created_at", Instant, nullable=False),
     Column("next_try_at", Instant, nullable=False),
     Column("sent_at", Instant),

@@ -82,6 +82,7 @@ def _messages() -> None:
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("details", Json, nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False, server_default=sa.text("0")),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("next_try_at", Instant(), nullable=False),
         sa.Column("sent_at", Instant(), nullable=True),

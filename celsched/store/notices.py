@@ -1,0 +1,214 @@
+"""Owns the queue of messages: what is to be sent, who sends it now, what became of it. It never sends.
+
+A message stays until a channel accepted it, or for a day: whoever dies while sending leaves it to be sent again.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Text, and_, cast, delete, func, or_, select, update
+
+from celsched.domain.health.kinds import Severity
+from celsched.domain.notices import PUSH_EVERY
+from celsched.store.dialect import POSTGRESQL, SQLITE
+from celsched.store.tables_watch import TO_SEND, notice_groups, notifications
+
+PENDING, SENT, FAILED, STALE = "pending", "sent", "failed", "stale"
+PUSH = "push"
+"""The group of a channel that is pushed to: of its messages only the newest is worth sending."""
+PING = "ping:"
+"""What the channels of pings begin with."""
+FIRST_BACKOFF, LONGEST_BACKOFF = timedelta(seconds=10), timedelta(minutes=10)
+GIVE_UP = timedelta(hours=24)
+_KEEP_ROUTINE = timedelta(hours=1)
+_WINDOW = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is to be sent through a channel. `incident` is its key for ever: who gets it twice can see that."""
+
+    channel: str
+    incident: str
+    severity: Severity
+    title: str
+    body: str
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """A message that the caller is to send now. `tries` counts this one, `failures` what was refused before."""
+
+    id: int
+    message: Message
+    tries: int
+    failures: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelHealth:
+    """How sending through a channel went: how many tries were refused since the last that was accepted."""
+
+    channel: str
+    failures_in_a_row: int
+    last_error: str | None
+    last_sent_at: datetime | None
+
+
+def enqueue(tx: Connection, message: Message, now: datetime) -> bool:
+    """Queue a message; return False where one of this channel and incident was queued before."""
+    dialect = SQLITE if tx.dialect.name == "sqlite" else POSTGRESQL
+    made = tx.execute(
+        dialect.insert(notifications)
+        .values(
+            channel=message.channel,
+            incident=message.incident,
+            state=PENDING,
+            severity=message.severity,
+            title=message.title,
+            body=message.body,
+            details=dict(message.details),
+            tries=0,
+            failures=0,
+            created_at=now,
+            next_try_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(notifications.c.id)
+    ).scalar_one_or_none()
+    if made is not None and group_of(message.incident) == PUSH:
+        pushes = and_(notifications.c.channel == message.channel, notifications.c.incident.startswith(f"{PUSH}#"))
+        older = and_(pushes, notifications.c.id < made, TO_SEND)
+        tx.execute(update(notifications).where(older).values(state=STALE))
+    return made is not None
+
+
+def group_of(incident: str) -> str:
+    """Return the group that an incident belongs to; messages of one group are sent in their order."""
+    return incident.rpartition("#")[0]
+
+
+def lease(tx: Connection, channel: str, now: datetime, hold: timedelta) -> Leased | None:
+    """Take the oldest message of the channel that is due; nobody else takes it for `hold`, unless it is settled before.
+
+    One that failed does not hold up those of other groups, but the later ones of its own.
+    """
+    due_from = now + LONGEST_BACKOFF + hold  # further ahead than ever set: the clock was put back since
+    blocked: set[str] = set()
+    query = (
+        select(notifications)
+        .where(TO_SEND, notifications.c.channel == channel)
+        .order_by(notifications.c.id)
+        .limit(_WINDOW)
+    )
+    for row in tx.execute(query).mappings().all():
+        group = group_of(row["incident"])
+        if group in blocked:
+            continue
+        blocked.add(group)
+        if (row["next_try_at"] <= now or row["next_try_at"] > due_from) and _take(tx, row, now + hold):
+            return _leased(row)
+    return None
+
+
+def _take(tx: Connection, row: Any, until: datetime) -> bool:
+    done = tx.execute(
+        update(notifications)
+        .where(
+            notifications.c.id == row["id"],
+            notifications.c.state == PENDING,
+            notifications.c.tries == row["tries"],
+            notifications.c.next_try_at == row["next_try_at"],
+        )
+        .values(tries=row["tries"] + 1, next_try_at=until)
+    )
+    return bool(done.rowcount == 1)
+
+
+def _leased(row: Any) -> Leased:
+    values = {name: row[name] for name in Message.__slots__}
+    message = Message(**values | {"severity": Severity(row["severity"])})
+    return Leased(row["id"], message, row["tries"] + 1, row["failures"], row["created_at"])
+
+
+def accepted(tx: Connection, leased: Leased, now: datetime) -> bool:
+    """Record that the channel took it; return False where that was known."""
+    done = tx.execute(
+        update(notifications)
+        .where(notifications.c.id == leased.id, notifications.c.state.in_((PENDING, STALE)))
+        .values(state=SENT, sent_at=now, error=None)
+    )
+    return bool(done.rowcount == 1)
+
+
+def refused(tx: Connection, leased: Leased, error: str, now: datetime) -> datetime | None:
+    """Record that it was not taken; return when it is tried again, None where it is given up or not ours any more."""
+    over = now - leased.created_at >= GIVE_UP
+    after = now + min(FIRST_BACKOFF * 2 ** min(leased.failures, 16), LONGEST_BACKOFF)
+    ours = and_(
+        notifications.c.id == leased.id, notifications.c.state == PENDING, notifications.c.tries == leased.tries
+    )
+    done = tx.execute(
+        update(notifications)
+        .where(ours)
+        .values(
+            failures=notifications.c.failures + 1, error=error, next_try_at=after, state=FAILED if over else PENDING
+        )
+    )
+    return after if done.rowcount == 1 and not over else None
+
+
+def channel_health(tx: Connection, channels: Collection[str] | None = None) -> list[ChannelHealth]:
+    """Return each channel that ever had a message, or only these; in the order of their names."""
+    sent = {
+        row.channel: row
+        for row in tx.execute(
+            select(
+                notifications.c.channel,
+                func.max(notifications.c.id).label("id"),
+                func.max(notifications.c.sent_at).label("at"),
+            )
+            .where(notifications.c.state == SENT)
+            .group_by(notifications.c.channel)
+        )
+    }
+    streaks: dict[str, tuple[int, str | None]] = dict.fromkeys(sent, (0, None))
+    bad = select(notifications.c.channel, notifications.c.id, notifications.c.failures, notifications.c.error)
+    for row in tx.execute(bad.where(notifications.c.state != SENT).order_by(notifications.c.id)):
+        count, error = streaks.get(row.channel, (0, None))
+        if row.channel not in sent or row.id > sent[row.channel].id:
+            count, error = count + row.failures, row.error or error
+        streaks[row.channel] = (count, error)
+    return [
+        ChannelHealth(name, *streaks[name], sent[name].at if name in sent else None)
+        for name in sorted(streaks)
+        if channels is None or name in channels
+    ]
+
+
+def forget(tx: Connection, before: datetime, now: datetime) -> int:
+    """Remove messages that were settled and made before `before`; return how many.
+
+    Pings and pushes go after an hour. What is pending through a channel that nobody serves is given up after a day.
+    """
+    nobody = and_(TO_SEND, notifications.c.created_at < now - GIVE_UP - LONGEST_BACKOFF)
+    tx.execute(
+        update(notifications).where(nobody, notifications.c.next_try_at < now - LONGEST_BACKOFF).values(state=FAILED)
+    )
+    routine = or_(notifications.c.channel.startswith(PING), notifications.c.incident.startswith(f"{PUSH}#"))
+    old = or_(
+        notifications.c.created_at < before,
+        and_(routine, notifications.c.state != FAILED, notifications.c.created_at < now - _KEEP_ROUTINE),
+    )
+    gone = tx.execute(delete(notifications).where(notifications.c.state != PENDING, old)).rowcount
+    tx.execute(
+        delete(notice_groups).where(
+            notice_groups.c.sent_at < min(before, now - PUSH_EVERY),
+            func.length(cast(notice_groups.c.members, Text)) <= 2,
+        )
+    )
+    return gone

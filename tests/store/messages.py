@@ -1,0 +1,57 @@
+"""Owns alerts and messages for tests of this ring, opened and queued the way the watcher does. It judges nothing."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from celsched.domain.health.finding import Evidence, Finding
+from celsched.domain.health.kinds import KINDS, AlertKind, Severity
+from celsched.domain.notices import Channel, Notice
+from celsched.store import alerts, notice_plan, notices
+from celsched.store.notices import Leased, Message
+from celsched.store.store import Store
+
+MAIL = Channel("mail")
+
+
+def find(kind: AlertKind = AlertKind.MISSED, scope: str = "schedule:1", **values: Any) -> Finding:
+    """Return a finding about something with a Persian name."""
+    given = {"severity": KINDS[kind].severity, "subject": "گزارش شب", "summary": f"{kind} of 'گزارش شب'"} | values
+    return Finding(kind, scope, **{"evidence": Evidence(execution=7, error="خطا"), **given})
+
+
+def settle(store: Store, *findings: Finding) -> alerts.Flips:
+    """Let exactly these be wrong now."""
+    now = store.clock.now()
+    seen = store.read(alerts.known)
+    return store.write(lambda tx: alerts.settle(tx, findings, seen, now))
+
+
+def word(notice: Notice) -> Message:
+    """Return a message with a short text about a notice."""
+    about = sorted(alert.fingerprint for alert in notice.firing or notice.over)
+    return Message(notice.channel, notice.incident, notice.severity, notice.reason.value, "پیام", {"about": about})
+
+
+def plan(store: Store, channels: Sequence[Channel] = (MAIL,)) -> int:
+    """Plan once; return how many messages were queued."""
+    now = store.clock.now()
+    draft = store.read(lambda tx: notice_plan.draft(tx, channels, notice_plan.Flapping(), now))
+    return store.write(lambda tx: notice_plan.carry_out(tx, draft, word, now))
+
+
+def message(incident: str = "missed#1.1", channel: str = "mail") -> Message:
+    """Return a message that nobody planned."""
+    return Message(channel, incident, Severity.WARNING, "عنوان", "متن", {"n": 1})
+
+
+def queue(store: Store, *messages: Message) -> list[bool]:
+    """Queue messages now; return which of them are new."""
+    now = store.clock.now()
+    return store.write(lambda tx: [notices.enqueue(tx, one, now) for one in messages])
+
+
+def lease(store: Store, channel: str = "mail", seconds: float = 30) -> Leased | None:
+    """Take a message that is due now."""
+    now = store.clock.now()
+    return store.write(lambda tx: notices.lease(tx, channel, now, timedelta(seconds=seconds)))
