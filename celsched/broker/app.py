@@ -13,6 +13,7 @@ from celery import Celery
 from celsched.broker import filesystem
 from celsched.broker.prefetch import TakeOnlyForFreeChildren
 from celsched.broker.queues import PriorityAMQP
+from celsched.broker.strangers import OutliveStrangers
 from celsched.errors import SettingsError
 
 Kind = Literal["embedded", "redis", "amqp", "memory"]
@@ -154,6 +155,7 @@ def make_app(
         # Prefork children and their tasks would die at once of a second signal.
         worker_soft_shutdown_timeout=timing.drain,
     )
+    app.steps["consumer"].add(OutliveStrangers)
     if kind == "embedded":
         app.steps["consumer"].add(TakeOnlyForFreeChildren)
     return app

@@ -1,5 +1,6 @@
 """Checks the spool and Redis under a real Celery worker process."""
 
+import itertools
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from celsched.broker.app import WORKER_FLAGS, BrokerApp, clean_environment, make
 from celsched.broker.control import inspect_task, ping
 from celsched.broker.message import TASK_EXECUTE, Message, task_id
 from celsched.broker.publisher import Publisher
+from tests.support.services import RedisServer
 from tests.support.waiting import wait_until
 
 StartWorker = Callable[[str], "subprocess.Popen[bytes]"]
@@ -52,10 +55,42 @@ def _send(app: BrokerApp, number: int) -> None:
     publisher.close()
 
 
-def _foreign(headers: dict[str, object], content_type: str) -> str:
-    properties = {"delivery_tag": "t", "body_encoding": "utf-8", "delivery_info": {"exchange": "", "routing_key": "صف"}}
-    message = {"body": "[[], {}, {}]", "headers": headers, "properties": properties}
+def _foreign(headers: object, content_type: str = "application/json", body: str = "[[], {}, {}]", **more: str) -> str:
+    delivery = {"exchange": "", "routing_key": "صف"}
+    properties = {"delivery_tag": "t", "body_encoding": "utf-8", "delivery_info": delivery, "priority": 0, **more}
+    message = {"body": body, "headers": headers, "properties": properties}
     return json.dumps({**message, "content-type": content_type, "content-encoding": "utf-8"})
+
+
+_ids = map(str, itertools.count())
+
+
+def _ours(**headers: object) -> dict[str, object]:
+    return {"task": TASK_EXECUTE, "id": next(_ids), **headers}
+
+
+STRANGERS: list[str | bytes] = [
+    '{"body": "W1t',
+    "نامه",
+    b"\xff\xfe\x00",
+    "",
+    "{}",
+    "[]",
+    "7",
+    _foreign({}),
+    _foreign({"task": "no.such.task", "id": "x"}),
+    _foreign({"task": ["a list"], "id": "x"}),
+    _foreign(_ours(), "application/x-python-serialize"),
+    _foreign({"task": TASK_EXECUTE, "id": 7}),
+    _foreign(_ours(expires="soon", timelimit=3)),
+    _foreign(_ours(eta="yesterday")),
+    _foreign(_ours(), body='"a text"'),
+    _foreign(_ours(), body="[[], {}]"),
+    _foreign(_ours(), body="{"),
+    _foreign(_ours(), body='[[], {"store": "w"}, {}]'),
+    _foreign(_ours(), body="[[], [1, 2], {}]"),
+    _foreign(_ours(), body="no base 64!", body_encoding="base64"),
+]
 
 
 def _started(folder: Path, number: int) -> None:
@@ -85,17 +120,10 @@ def test_garbage_and_a_removed_folder_do_not_end_the_worker(tmp_path: Path, star
     _end(tmp_path, 1)
     _started(tmp_path, 1)
     (folder,) = (tmp_path / "spool" / "queues").iterdir()
-    strangers = [
-        '{"body": "W1t',
-        _foreign({}, "application/json"),
-        _foreign({"task": TASK_EXECUTE, "id": "x"}, "application/x-python-serialize"),
-        _foreign({"task": "no.such.task", "id": "x"}, "application/json"),
-        _foreign({"task": TASK_EXECUTE, "id": 7}, "application/json"),
-        _foreign({"task": TASK_EXECUTE, "id": "x", "expires": "soon", "timelimit": 3}, "application/json"),
-    ]
-    for number, text in enumerate(strangers):
-        (folder / f"{number}.msg").write_text(text)
-    wait_until(lambda: not list(folder.glob("*.msg")), message="all strangers are taken or set aside")
+    for number, stranger in enumerate(STRANGERS):
+        content = stranger if isinstance(stranger, bytes) else stranger.encode()
+        (folder / f"{number:02d}.msg").write_bytes(content)
+    wait_until(lambda: not list(folder.glob("*.msg")), timeout=30, message="all strangers are taken or set aside")
     shutil.rmtree(tmp_path / "spool")
     wait_until(folder.exists, message="the worker makes its folder again")
     _send(app, 2)
@@ -104,6 +132,21 @@ def test_garbage_and_a_removed_folder_do_not_end_the_worker(tmp_path: Path, star
     assert worker.poll() is None
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(20) == 0
+
+
+def test_garbage_in_a_queue_of_redis_does_not_end_the_worker_nor_take_its_places(
+    tmp_path: Path, start_worker: StartWorker, redis_server: RedisServer, redis_url: str
+) -> None:
+    app = make_app(redis_url, embedded_folder=None, role="daemon")
+    worker = start_worker(redis_url)
+    with closing(redis_server.client()) as client:
+        for stranger in STRANGERS:
+            client.lpush("صف", stranger)
+    _send(app, 1)
+    _end(tmp_path, 1)
+    _started(tmp_path, 1)
+    assert worker.poll() is None
+    assert "Unrecoverable" not in (tmp_path / "worker.log").read_text()
 
 
 def test_a_worker_on_redis_says_what_it_runs(tmp_path: Path, start_worker: StartWorker, redis_url: str) -> None:
