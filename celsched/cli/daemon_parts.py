@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from datetime import timedelta
 
 from celsched.broker.app import make_app
@@ -78,7 +79,9 @@ def watcher_of(settings: Settings, store: Store, clock: Clock) -> tuple[Watcher,
 
 def rule_book(settings: Settings) -> RuleBook:
     """Return the alert rules that the settings make."""
-    return RuleBook({AlertKind.LATE_START: Tuning(parameters={"threshold": settings.alert_threshold})})
+    late = settings.alerts.get(AlertKind.LATE_START, Tuning())
+    late = replace(late, parameters={"threshold": settings.alert_threshold, **late.parameters})
+    return RuleBook({**settings.alerts, AlertKind.LATE_START: late}, settings.alert_rules)
 
 
 def embedded_worker(settings: Settings, clock: Clock, verbosity: int) -> EmbeddedWorker:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from celsched.domain.health.wishes import AlertWishes
 from celsched.domain.options import OPTIONS, Layer
 from celsched.domain.policy import Misfire, OnStoreOutage, Overlap, RetryPolicy
 from celsched.timing.cron import cron
@@ -110,7 +111,7 @@ class Effective:
     time_limit: timedelta | None
     start_deadline: timedelta | None
     labels: Mapping[str, str]
-    alerts: Mapping[str, Any]
+    alerts: AlertWishes
     misfire: Misfire
     misfire_after: timedelta
     catch_up_window: timedelta

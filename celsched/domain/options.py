@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from celsched.domain.health.wishes import AlertWishes, decode_wishes, encode_wishes, wishes_schema
 from celsched.domain.names import clean_name, suggestion
 from celsched.domain.policy import Misfire, OnStoreOutage, Overlap, RetryPolicy
 from celsched.errors import InvalidDefinition, InvalidRule
@@ -113,12 +114,6 @@ def _labels(key: str, value: object) -> dict[str, str]:
     return dict(value)
 
 
-def _alerts(key: str, value: object) -> dict[str, Any]:
-    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
-        raise _refuse(key, value, "a mapping from alert kind to its settings")
-    return dict(value)
-
-
 _RETRY_KEYS = ("delay", "factor", "max_delay", "jitter")
 
 
@@ -202,7 +197,13 @@ _ROWS: tuple[tuple[str, tuple[Any, Any, Any], Any, tuple[bool, bool], str], ...]
     ("time_limit", _DURATION, None, _BOTH, "the task is killed after this"),
     ("start_deadline", _DURATION, None, _BOTH, "expired if it has not started by then"),
     ("labels", (_labels, _same, {"type": "object", "additionalProperties": {"type": "string"}}), {}, _BOTH, "free"),
-    ("alerts", (_alerts, _same, {"type": "object"}), {}, _BOTH, "alert settings of its own"),
+    (
+        "alerts",
+        (decode_wishes, encode_wishes, wishes_schema(DURATION_SCHEMA)),
+        AlertWishes(),
+        _BOTH,
+        "alert kinds switched and tuned; `ping`",
+    ),
     ("misfire", (_choice(Misfire), _word, _words_schema(Misfire)), Misfire.RUN_LATEST, _SCHEDULE, "after downtime"),
     ("misfire_after", _DURATION, timedelta(seconds=60), _SCHEDULE, "a fire time found due later is a misfire"),
     ("catch_up_window", _DURATION, timedelta(days=1), _SCHEDULE, "older fire times are skipped as too_late"),

@@ -118,8 +118,17 @@ class Reader:
         try:
             return option.decode(option.key, value)
         except InvalidDefinition as error:
-            self.refuse(path, error.message, error.hint)
+            self.refuse(self._below(path, option.key, error.key), error.message, error.hint)
             return None
+
+    def _below(self, path: Path, option: str, key: str | None) -> Path:
+        """Return where in the document an option's dotted `key` is, as far as it stands there; `path` at least."""
+        found = path
+        for part in (key or "").split(".")[len(path) - path.index(option) :]:
+            if (*found, part) not in self.document.values:
+                break
+            found = (*found, part)
+        return found
 
 
 def shape(value: object) -> str:

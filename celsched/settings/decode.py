@@ -15,6 +15,7 @@ from celsched.domain.policy import OnStoreOutage
 from celsched.errors import InvalidDefinition, InvalidRule
 from celsched.settings.model import SEVERITIES, NotifyTarget
 from celsched.settings.secret import Secret
+from celsched.settings.unusable import Unusable
 from celsched.timing.duration import parse_duration
 from celsched.timing.zone import zone
 
@@ -24,15 +25,6 @@ _PATTERN = re.compile(r"[^\W\d][\w*]*(\.[\w*]+)*|\*[\w*]*(\.[\w*]+)*")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _WHOLE = re.compile(r"[0-9]{1,12}")
 _SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:)([^?]+)(.*)", re.DOTALL)
-
-
-class Unusable(Exception):
-    """A raw value that is not acceptable; the text completes "`setting` ..."."""
-
-    def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
 
 
 def whole(low: int, high: int) -> Reader:

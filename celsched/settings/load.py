@@ -12,10 +12,10 @@ from typing import Any
 
 from celsched.errors import SettingsError
 from celsched.settings import file as settings_file
-from celsched.settings.decode import Unusable
 from celsched.settings.model import Settings
 from celsched.settings.secret import Secret
 from celsched.settings.table import SETTINGS, Setting, variable_text
+from celsched.settings.unusable import Unusable
 
 _CELERY = {"broker_url": "CELERY_BROKER_URL", "result_backend": "CELERY_RESULT_BACKEND"}
 _CELERY_OVERRIDES = (*_CELERY.values(), "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")

@@ -9,6 +9,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from celsched.domain.health.kinds import AlertKind
+from celsched.domain.health.rules import Tuning
+from celsched.domain.health.watched import LabelRule
 from celsched.domain.policy import OnStoreOutage
 from celsched.settings.secret import Secret, mask_after_scheme
 
@@ -51,6 +54,8 @@ class Settings:
     timezone: str
     cleanup_days: int
     alert_threshold: timedelta
+    alerts: Mapping[AlertKind, Tuning]
+    alert_rules: tuple[LabelRule, ...]
     default_max_retries: int
     misfire_after: timedelta
     on_store_outage: OnStoreOutage

@@ -2,13 +2,15 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from celsched.domain.health.watched import LabelRule
+from celsched.settings import alerting
 from celsched.settings import decode as read
 from celsched.settings.decode import Reader
 from celsched.settings.model import NotifyTarget
@@ -55,6 +57,8 @@ _ROWS = (
     Setting("timezone", read.timezone, "UTC", "zone of rules that name none, and of times shown"),
     Setting("cleanup_days", read.whole(1, 36_500), 30, "days that ended executions are kept"),
     Setting("alert_threshold_minutes", read.minutes, 5, "how late a start may be before an alert", "alert_threshold"),
+    Setting("alerts", alerting.tunings, {}, "alert kinds switched and tuned, as `alerts:` of a task"),
+    Setting("alert_rules", alerting.label_rules, [], "the same for what carries labels: `labels` and `alerts` of each"),
     Setting("default_max_retries", read.whole(0, 1_000_000), 3, "retries of a task that names none"),
     Setting("misfire_after", read.length(), "60s", "a fire time found due later than this is a misfire"),
     Setting("on_store_outage", read.outage, "auto", "running tasks while the store is away: auto, kill, continue"),
@@ -76,6 +80,8 @@ def to_text(value: Any) -> str:
     """Return a value in force as the text of an environment variable, from which the same value is read."""
     if isinstance(value, tuple):
         return json.dumps([_plain(item) for item in value], ensure_ascii=False)
+    if isinstance(value, Mapping):
+        return json.dumps(_plain(value), ensure_ascii=False)
     return str(_plain(value))
 
 
@@ -100,6 +106,8 @@ def _plain(value: Any) -> Any:
         (Path, str),
         (timedelta, format_duration),
         (Enum, lambda word: word.value),
+        (LabelRule, alerting.written_rule),
+        (Mapping, alerting.written_tunings),
     )
     return next((convert(value) for kind, convert in rules if isinstance(value, kind)), value)
 

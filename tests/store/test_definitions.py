@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import delete, text
 
 from celsched.domain.definition import ScheduleDefinition, TaskDefinition
+from celsched.domain.health.wishes import decode_wishes
 from celsched.domain.policy import Misfire, OnStoreOutage, Overlap, RetryPolicy
 from celsched.operations import control
 from celsched.operations.scope import Scope
@@ -46,7 +47,7 @@ def _full_task() -> TaskDefinition:
         retry=RetryPolicy(HOUR, 1.5, 2 * HOUR, jitter=False),
         time_limit=HOUR,
         labels={"تیم": "زیرساخت"},
-        alerts={"failed": {"severity": "critical"}},
+        alerts=decode_wishes("alerts", {"failed": {"severity": "critical"}, "missed": False, "ping": "شبانه"}),
         on_store_outage=OnStoreOutage.KILL,
     )
 

@@ -3,14 +3,16 @@
 import logging
 from datetime import timedelta
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
+from celsched.domain.health.kinds import AlertKind
 from celsched.domain.policy import OnStoreOutage
 from celsched.errors import SettingsError
 from celsched.settings import Secret, Settings, load, mask_url, subprocess_environment
 from celsched.settings.model import SEVERITIES
-from celsched.settings.table import SETTINGS, shown
+from celsched.settings.table import SETTINGS, shown, variable_text
 
 
 @pytest.fixture
@@ -163,6 +165,16 @@ def test_every_setting_is_read_from_the_file(folder: Path) -> None:
         ('notify = [{url = "json://h", sevrity = "critical"}]\n', r"unknown key `sevrity`", "`severity`"),
         ('notify = [{url = "json://h", severity = "criticl"}]\n', r"must be one of info, warning, critical", None),
         ('notify = ["json://h", "json://i"]\n', r"two channels of `notify` are called 'json'", "name"),
+        (
+            "[alerts]\nfialed = true\n",
+            r"celsched\.toml:1: `alerts` is not acceptable: there is no alert kind",
+            "`failed`",
+        ),
+        ("[alerts]\nfailed = {limit = 1}\n", r"`alerts\.failed` has no `limit`", "enabled"),
+        ("alerts = 5\n", r"must be a table from alert kind", None),
+        ("alert_rules = [{labels = {}, alerts = {}}]\n", r"needs in rule 1 `labels`", None),
+        ('alert_rules = [{labels = {a = "b"}, alrts = {}}]\n', r"unknown key `alrts`", "`alerts`"),
+        ('alert_rules = [{labels = {a = "b"}, alerts = {x = true}}]\n', r"in rule 1: there is no alert kind `x`", None),
         ("notify = [5]\n", r"must hold URLs or tables", None),
         ("alert_threshold_minutes = -1\n", r"must be a number of minutes above 0", None),
     ],
@@ -263,3 +275,29 @@ def test_child_of_an_embedded_flag_stays_embedded(folder: Path) -> None:
     _write(folder, 'broker_url = "redis://h/"\n')
     child = subprocess_environment(load({"broker_url": "embedded"}, {}, folder), {})
     assert load({}, child, folder).embedded
+
+
+def test_alert_rules_are_read_from_the_file_and_handed_to_a_subprocess(tmp_path: Path) -> None:
+    text = """
+    [alerts]
+    failed = true
+    late_start = {threshold = "10m"}
+
+    [[alert_rules]]
+    labels = {set = "مالی"}
+    alerts = {no_recent_success = {after = "26h", severity = "critical"}, missed = false}
+    """
+    _write(tmp_path, dedent(text))
+    settings = load({}, env={}, cwd=tmp_path)
+    assert settings.alerts[AlertKind.FAILED].enabled is True
+    assert settings.alerts[AlertKind.LATE_START].parameters == {"threshold": timedelta(minutes=10)}
+    (rule,) = settings.alert_rules
+    assert rule.labels == {"set": "مالی"}
+    assert rule.tunings[AlertKind.MISSED].enabled is False
+
+    texts = {key: variable_text(key, getattr(settings, key)) for key in ("alerts", "alert_rules")}
+    assert "مالی" in texts["alert_rules"]
+    env = {"CELSCHED_ALERTS": texts["alerts"], "CELSCHED_ALERT_RULES": texts["alert_rules"]}
+    again = load({}, env=env, cwd=tmp_path / "..")
+    assert (again.alerts, again.alert_rules) == (settings.alerts, settings.alert_rules)
+    assert shown("alerts", settings.alerts) == {"failed": True, "late_start": {"threshold": "10m"}}

@@ -17,9 +17,10 @@ from celsched.timing.duration import format_duration, parse_duration
 PING = "ping"
 """The one key beside the kinds: the name of a ping among the settings, sent to when the schedule starts and ends."""
 
-_LENGTHS = {"threshold", "tolerance", "after", "limit", "extra", "age", "jump", "stable", "quiet", "within"}
-_SHARES = {"share", "critical_share"}
-_FACTORS = {"factor"}
+LENGTHS = {"threshold", "tolerance", "after", "limit", "extra", "age", "jump", "stable", "quiet", "within"}
+SHARES = {"share", "critical_share"}
+FACTORS = {"factor"}
+"""How each parameter is written: as a length of time, a share from 0 to 1, a factor; all others are whole numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +117,11 @@ def _tuning(place: str, name: str, value: object) -> Tuning:
 
 
 def _parameter(place: str, name: str, value: object) -> Value:
-    if name in _LENGTHS:
+    if name in LENGTHS:
         return _length(place, value)
-    whole = name not in _SHARES | _FACTORS
-    most = 1 if name in _SHARES else 1_000_000
-    least = 1 if whole or name in _FACTORS else 0
+    whole = name not in SHARES | FACTORS
+    most = 1 if name in SHARES else 1_000_000
+    least = 1 if whole or name in FACTORS else 0
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         raise InvalidDefinition(f"`{place}` must be a number from {least} to {most}, not {value!r}", key=place)
     if whole and value != int(value):

@@ -149,6 +149,17 @@ def test_a_mistake_in_a_schedule(line: str, head: str) -> None:
         ),
         ("task_path: a.b\n    retry: {delay: 10x}", "f.yaml:5:20: tasks.t.retry.delay: `retry.delay`: '10x' is not a"),
         ("task_path: a.b\n    retry: {fctor: 2}", "f.yaml:5:13: tasks.t.retry.fctor: unknown key `fctor`"),
+        ("task_path: a.b\n    alerts: 5", "f.yaml:5:13: tasks.t.alerts: `alerts` must be a mapping from alert kind"),
+        ("task_path: a.b\n    alerts: {fialed: true}", "f.yaml:5:14: tasks.t.alerts.fialed: unknown key `fialed`"),
+        (
+            "task_path: a.b\n    alerts:\n      too_long: {limit: soon}",
+            "f.yaml:6:25: tasks.t.alerts.too_long.limit: `alerts.too_long.limit`: 'soon' is not a",
+        ),
+        (
+            "task_path: a.b\n    alerts:\n      failed: {severty: info}",
+            "f.yaml:6:25: tasks.t.alerts.failed.severty: `alerts.failed` has no `severty`",
+        ),
+        ("task_path: a.b\n    alerts: {ping: 5}", "f.yaml:5:20: tasks.t.alerts.ping: "),
         ("task_path: a.b\n    retry: 5", "f.yaml:5:12: tasks.t.retry: `retry` must be a mapping with delay"),
         ("task_path: a.b\n    labels: {a: 5}", "f.yaml:5:13: tasks.t.labels: `labels` must be a mapping from text"),
         (

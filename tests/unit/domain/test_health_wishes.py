@@ -1,0 +1,73 @@
+"""The `alerts:` that people write: read, written back, and which of several layers holds. Nothing is judged."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from jsonschema import Draft7Validator
+
+from celsched.domain.health.kinds import KINDS, AlertKind, Severity
+from celsched.domain.health.rules import LENGTHS, SHARES, Tuning
+from celsched.domain.health.watched import LabelRule, RuleBook
+from celsched.domain.health.wishes import AlertWishes, decode_wishes, encode_wishes
+from celsched.domain.options import OPTIONS
+from celsched.errors import InvalidDefinition
+
+_SCHEMA = Draft7Validator(dict(OPTIONS["alerts"].schema))
+
+
+def _everything() -> dict[str, Any]:
+    def value(name: str) -> Any:
+        return "1h30m" if name in LENGTHS else 0.5 if name in SHARES else 3
+
+    return {
+        kind.kind.value: {"severity": "info", "hold": "1m", **{name: value(name) for name in kind.parameters}}
+        for kind in KINDS.values()
+    } | {"ping": "شبانه"}
+
+
+@pytest.mark.parametrize("raw", [{}, {"missed": False}, {"failed": True, "ping": "شبانه"}, _everything()])
+def test_what_is_written_comes_back_and_fits_the_schema(raw: dict[str, Any]) -> None:
+    wishes = decode_wishes("alerts", raw)
+    assert encode_wishes(wishes) == raw
+    assert decode_wishes("alerts", encode_wishes(wishes)) == wishes
+    assert bool(wishes) == bool(raw)
+    assert list(_SCHEMA.iter_errors(raw)) == []
+
+
+@pytest.mark.parametrize(
+    ("raw", "key"),
+    [
+        (["failed"], "alerts"),
+        ({"fialed": True}, "alerts.fialed"),
+        ({"failed": "yes"}, "alerts.failed"),
+        ({"failed": {"after": "1h"}}, "alerts.failed.after"),
+        ({"failed": {"severity": "fatal"}}, "alerts.failed.severity"),
+        ({"no_recent_success": {"after": "often"}}, "alerts.no_recent_success.after"),
+        ({"failure_rate": {"share": 20}}, "alerts.failure_rate.share"),
+        ({"consecutive_failures": {"count": 0}}, "alerts.consecutive_failures.count"),
+        ({"ping": ""}, "alerts.ping"),
+    ],
+)
+def test_a_mistake_is_refused_at_its_place_also_by_the_schema(raw: Any, key: str) -> None:
+    with pytest.raises(InvalidDefinition) as refused:
+        decode_wishes("alerts", raw)
+    assert refused.value.key == key
+    if key not in ("alerts.no_recent_success.after", "alerts.ping"):
+        assert list(_SCHEMA.iter_errors(raw))
+
+
+def test_the_strongest_layer_that_says_something_holds() -> None:
+    kind = AlertKind.CONSECUTIVE_FAILURES
+    money = LabelRule({"set": "مالی"}, {kind: Tuning(severity=Severity.INFO, parameters={"count": 7})})
+    book = RuleBook({kind: Tuning(hold=timedelta(minutes=1), parameters={"count": 5, "recovery": 2})}, (money,))
+
+    assert book.rules()[kind].parameters == {"count": 5, "recovery": 2}
+    labelled = book.rules({"set": "مالی"})[kind]
+    assert (labelled.parameters, labelled.severity) == ({"count": 7, "recovery": 2}, Severity.INFO)
+    own = decode_wishes("alerts", {kind.value: {"count": 9}}).tunings
+    strongest = book.rules({"set": "مالی"}, [own])[kind]
+    assert strongest.parameters == {"count": 9, "recovery": 2}
+    assert strongest.hold == timedelta(minutes=1)
+    assert book.rules({"set": "مالی"}, [own]) is book.rules({"set": "مالی", "x": "y"}, [dict(own)])
+    assert AlertWishes().tunings == {}
