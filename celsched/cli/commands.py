@@ -43,6 +43,7 @@ COMMANDS: dict[str, Entry] = {
     "run": Entry("celsched.cli.run:run", "Dispatch due schedules until stopped.", _RUN, daemon=True),
     "worker": Entry("celsched.cli.worker:worker", "Run a Celery worker for executions.", _RUN, daemon=True),
     "watch": Entry("celsched.cli.watch:watch", "Notice what did not happen.", _RUN, daemon=True),
+    "doctor": Entry("celsched.cli.doctor:doctor", "Check what must be so for schedules to run.", _CARE),
     "config": Entry("celsched.cli.config:config", "Show each setting, its value and where it came from.", _CARE),
     "purge": Entry("celsched.cli.purge:purge", "Remove what ended long ago.", _CARE),
     "db": Entry("celsched.cli.db:db", "Upgrade the store's schema, or show its version.", _CARE),

@@ -18,7 +18,7 @@ def store_of(cli: CliContext) -> Store:
     return cli.once(_open)
 
 
-def _require_project(settings: Settings) -> None:
+def require_project(settings: Settings) -> None:
     """Refuse to make a store in a folder that is no project: what looks empty there would look like lost data."""
     known = settings.config_file is not None or settings.origins["database_url"] != "default"
     if not known and settings.origins["data_folder"] == "default" and not settings.data_folder.exists():
@@ -30,7 +30,7 @@ def _require_project(settings: Settings) -> None:
 
 def _open(cli: CliContext) -> Store:
     settings = cli.settings
-    _require_project(settings)
+    require_project(settings)
     store = open_store(settings.database_url.reveal(), clock_offset_file=settings.clock_offset_file)
     cli.at_exit(store.close)
     if not cli.clock_given:

@@ -1,0 +1,230 @@
+"""The doctor on a real store: what it says of a project that is well, and of each thing that is not."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, update
+
+from celsched.operations import control
+from celsched.operations.checks import CodeRules
+from celsched.operations.checkup import Found, Verdict, listed
+from celsched.operations.doctor import Patient, examine
+from celsched.operations.doctor_machine import LEAST_SPACE, LITTLE_SPACE, judged_space
+from celsched.operations.scope import Scope
+from celsched.settings import Settings, load
+from celsched.store import instances
+from celsched.store.instances import Instance
+from celsched.store.store import Store
+from celsched.store.tables import states
+from celsched.store.tables_watch import alerts, notifications
+from celsched.version import __version__
+from tests.support.actors import scan, start
+from tests.support.clock import ManualClock
+from tests.support.factories import add_schedule, add_task
+from tests.support.stores import START
+
+HOUR = timedelta(hours=1)
+MAIL = 'notify = [{name = "mail", url = "mailto://x:y@example.org"}]'
+Examine = Callable[..., dict[str, Found]]
+
+
+@pytest.fixture
+def settings(store: Store, tmp_path: Path) -> Settings:
+    """The settings of a project without a broker, on the test's store."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / ".celsched" / "broker").mkdir(parents=True)
+    (folder / ".celsched").chmod(0o700)
+    (folder / "jobs.py").write_text("def clean(hours=1):\n    return hours\n")
+    (folder / "celsched.toml").write_text(f'task_modules = ["jobs.*"]\n{MAIL}\n')
+    return load({"database_url": str(store.engine.url)}, env={}, cwd=folder)
+
+
+@pytest.fixture
+def doctor(settings: Settings, scope: Scope, clock: ManualClock) -> Examine:
+    """Examine the project; return what was found by the code of each check."""
+
+    def run(*, given: Settings = settings, machine: datetime | None = None, load: bool = False) -> dict[str, Found]:
+        machine_clock = ManualClock(machine or clock.now())
+        found = examine(Patient(given, lambda: scope, machine_clock, CodeRules.of(given, load=load)))
+        assert [check.number for check in found] == list(range(1, len(found) + 1))
+        return {check.code: check.found for check in found}
+
+    return run
+
+
+def beat(store: Store, kind: str, *queues: str, version: str = __version__, at: datetime | None = None) -> None:
+    now = at or store.clock.now()
+    row = Instance(f"{kind}{queues}", kind, "server", 1, f"{kind}@server", version, queues, 4, 0, now, now)
+    store.write(lambda tx: instances.register(tx, row))
+
+
+def everybody(store: Store) -> None:
+    beat(store, "daemon")
+    beat(store, "watcher")
+    beat(store, "worker", "default")
+
+
+def verdicts(found: dict[str, Found], verdict: Verdict) -> set[str]:
+    return {code for code, one in found.items() if one.verdict is verdict}
+
+
+def test_a_project_that_is_well_passes_everything(doctor: Examine, scope: Scope, store: Store) -> None:
+    add_task(scope, task_path="jobs.clean")
+    add_schedule(scope, "گزارش")
+    everybody(store)
+    found = doctor(load=True)
+    bad = {code: one for code, one in found.items() if one.verdict is not Verdict.PASS}
+    assert not bad
+    assert "'گزارش'" not in found["schedules.next"].seen
+    assert "imported here" in found["tasks.resolvable"].seen
+
+
+def test_nobody_alive_fails_where_schedules_wait_and_warns_where_none_does(
+    doctor: Examine, scope: Scope, store: Store
+) -> None:
+    assert verdicts(doctor(), Verdict.FAIL) == set()
+    assert {"daemon.alive", "watcher.alive"} <= verdicts(doctor(), Verdict.WARN)
+    add_schedule(scope)
+    beat(store, "daemon", at=START - HOUR)
+    found = doctor()
+    assert {"daemon.alive", "watcher.alive", "queues.consumed"} <= verdicts(found, Verdict.FAIL)
+    assert "daemon@server was last heard of 1h ago" in found["daemon.alive"].seen
+    assert found["daemon.alive"].fix == "celsched run"
+
+
+def test_a_queue_without_a_consumer_is_named_with_the_command(
+    doctor: Examine, settings: Settings, scope: Scope, store: Store
+) -> None:
+    add_schedule(scope, "one", queue_name="گزارش‌ها")
+    add_schedule(scope, "two")
+    beat(store, "worker", "default")
+    flags = {"broker_url": "memory://", "database_url": settings.database_url.reveal()}
+    bad = doctor(given=load(flags, env={}, cwd=settings.project_folder))["queues.consumed"]
+    assert bad == Found(Verdict.FAIL, bad.seen, "celsched worker -Q 'گزارش‌ها'")
+    assert "'گزارش‌ها' (1 schedule)" in bad.seen
+    beat(store, "worker", "celsched")
+    assert doctor()["queues.consumed"].verdict is Verdict.PASS
+
+
+def test_the_three_standing_invariants(doctor: Examine, scope: Scope, store: Store, clock: ManualClock) -> None:
+    for name in ("late", "asleep", "busy"):
+        add_schedule(scope, name)
+    clock.advance(HOUR + timedelta(seconds=10))
+    beat(store, "worker", at=clock.now())
+    found = doctor()
+    assert found["schedules.overdue"].verdict is Verdict.FAIL
+    assert found["schedules.overdue"].seen.startswith("3 schedules undecided")
+    scan(store)
+    start(store, 1, worker="worker()")
+    asleep = states.c.schedule_id == 2
+    store.write(lambda tx: tx.execute(update(states).where(asleep).values(wake_at=None, next_fire_time=None)))
+    clock.advance(timedelta(minutes=10))
+    found = doctor()
+    assert found["schedules.overdue"].verdict is Verdict.PASS
+    assert "'asleep'" in found["schedules.next"].seen
+    assert found["executions.stuck"].seen == "running on a worker that is gone: 1"
+    assert found["executions.sent"].seen.startswith("2 executions due for a minute")
+    assert found["executions.stuck"].fix == "celsched run"
+    beat(store, "daemon", at=clock.now())
+    assert doctor()["executions.stuck"].fix == "celsched status 1"
+
+
+def test_what_ended_or_rests_has_no_next_fire_time_rightly(
+    doctor: Examine, scope: Scope, store: Store, clock: ManualClock
+) -> None:
+    add_schedule(scope, "once", at=START + timedelta(minutes=1))
+    add_schedule(scope, "off", enabled=False)
+    add_schedule(scope, "paused")
+    control.pause(scope, ["paused"])
+    clock.advance(HOUR)
+    scan(store)
+    assert doctor()["schedules.next"].verdict is Verdict.PASS
+
+
+def test_broken_definitions_and_critical_alerts(doctor: Examine, scope: Scope, store: Store) -> None:
+    add_schedule(scope, "شبانه")
+    store.write(lambda tx: tx.execute(update(states).values(error="unknown time zone 'Mars'")))
+    row = {"state": "open", "details": {}, "pending_since": START, "opened_at": START, "seen_at": START, "labels": {}}
+    wrong = {"kind": "missed", "severity": "critical", "subject": "شبانه", "summary": "'شبانه' missed 02:00"}
+    store.write(lambda tx: tx.execute(insert(alerts), [row | wrong | {"fingerprint": "missed:schedule:1"}]))
+    found = doctor()
+    assert "'شبانه': unknown time zone 'Mars'" in found["definitions.sound"].seen
+    assert found["definitions.sound"].fix == "celsched show schedule 'شبانه'"
+    assert found["alerts.critical"].seen == "alert 1 missed: 'شبانه' missed 02:00"
+    store.write(lambda tx: tx.execute(update(alerts).values(acknowledged_at=START)))
+    assert doctor()["alerts.critical"].verdict is Verdict.PASS
+
+
+def test_a_channel_that_refused_its_last_message(doctor: Examine, store: Store) -> None:
+    assert "nothing was sent yet through 'mail'" in doctor()["channels.accept"].seen
+    row = {"channel": "mail", "incident": "x", "state": "pending", "severity": "info", "title": "", "body": "",
+           "details": {}, "tries": 2, "created_at": START, "next_try_at": START, "error": "550 no"}  # fmt: skip
+    store.write(lambda tx: tx.execute(insert(notifications), [row]))
+    assert doctor()["channels.accept"].seen == "'mail' refused the last message: 550 no"
+
+
+def test_tasks_that_may_not_run_or_cannot_be_found(doctor: Examine, scope: Scope) -> None:
+    add_task(scope, "forbidden", task_path="os.system")
+    add_task(scope, "گم", task_path="jobs.nothing")
+    found = doctor(load=True)
+    assert found["tasks.allowed"].verdict is Verdict.FAIL
+    assert "'forbidden' (os.system)" in found["tasks.allowed"].seen
+    assert found["tasks.resolvable"].verdict is Verdict.FAIL
+    assert found["tasks.resolvable"].seen.startswith("'گم'")
+    assert doctor(load=False)["tasks.resolvable"].verdict is Verdict.SKIP
+
+
+@pytest.mark.parametrize(
+    ("apart", "verdict"), [(1, Verdict.PASS), (-1, Verdict.PASS), (3, Verdict.FAIL), (-3, Verdict.FAIL)]
+)
+def test_clocks_may_be_two_seconds_apart(doctor: Examine, clock: ManualClock, apart: int, verdict: Verdict) -> None:
+    assert doctor(machine=clock.now() + timedelta(seconds=apart))["store.clock"].verdict is verdict
+
+
+def test_a_mix_of_versions_is_a_warning(doctor: Examine, store: Store) -> None:
+    beat(store, "worker", version="0.0.9")
+    assert doctor()["instances.version"].seen.endswith("others run: worker@server (0.0.9)")
+
+
+def test_data_that_everybody_may_read_fails_with_the_command(doctor: Examine, settings: Settings) -> None:
+    settings.data_folder.chmod(0o755)
+    found = doctor()["data.private"]
+    assert (found.verdict, found.fix) == (Verdict.FAIL, f"chmod 700 {settings.data_folder}")
+    settings.data_folder.chmod(0o750)
+    assert doctor()["data.private"].verdict is Verdict.PASS
+
+
+def test_an_unwritable_broker_folder_is_no_traceback(doctor: Examine, settings: Settings) -> None:
+    broker = settings.data_folder / "broker"
+    broker.rmdir()
+    assert doctor()["broker.reachable"].verdict is Verdict.SKIP
+    broker.write_text("no folder")
+    assert doctor()["broker.reachable"].verdict is Verdict.FAIL
+
+
+def test_a_dead_store_leaves_the_checks_that_can_be_made(doctor: Examine, settings: Settings, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.db"
+    broken.write_text("this is no database, and long enough to be sure of it" * 100)
+    found = doctor(given=load({"database_url": f"sqlite:///{broken}"}, env={}, cwd=settings.project_folder))
+    assert found["store.reachable"].verdict is Verdict.FAIL
+    assert verdicts(found, Verdict.PASS) >= {"broker.reachable", "data.space", "zones.data", "extras.installed"}
+    assert found["daemon.alive"].verdict is found["tasks.resolvable"].verdict is Verdict.SKIP
+
+
+def test_a_store_that_is_not_there_is_not_made(doctor: Examine, settings: Settings, tmp_path: Path) -> None:
+    found = doctor(given=load({"database_url": f"sqlite:///{tmp_path}/new.db"}, env={}, cwd=settings.project_folder))
+    assert (found["store.reachable"].verdict, found["store.schema"].fix) == (Verdict.WARN, "celsched db upgrade")
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_space_and_lists() -> None:
+    place = Path("/x")
+    assert judged_space(LEAST_SPACE - 1, place).verdict is Verdict.FAIL
+    assert judged_space(LITTLE_SPACE - 1, place).verdict is Verdict.WARN
+    assert judged_space(LITTLE_SPACE, place) == replace(judged_space(LITTLE_SPACE, place), verdict=Verdict.PASS)
+    assert listed(["a", "b", "c", "d", "e"]) == "'a', 'b', 'c' and 2 more"
+    assert listed(["12", "13"], 5) == "12, 13 and 3 more"
