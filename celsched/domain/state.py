@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+FAILURE_RULE = "(pause_after_failures)"
+"""How the reason of a pause ends that the failure rule made."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScheduleState:
@@ -33,6 +36,11 @@ class ScheduleState:
     error: str | None = None
     purged_until: datetime | None = None
     active_since: datetime | None = None
+
+    @property
+    def paused_by_rule(self) -> bool:
+        """Whether it was the failure rule."""
+        return self.paused and (self.pause_reason or "").endswith(FAILURE_RULE)
 
     @property
     def paused(self) -> bool:

@@ -10,6 +10,7 @@ from celsched.domain.definition import effective
 from celsched.domain.execution import CLAIMABLE, FAILURES, Requester, State
 from celsched.domain.options import OPTIONS
 from celsched.domain.retry import backoff, goes_on
+from celsched.domain.state import FAILURE_RULE
 from celsched.store import audit
 from celsched.store.outcomes import letter_of, with_letters
 from celsched.store.rows import schedule_record, task_record
@@ -173,7 +174,7 @@ def _pause_by_rule(tx: Connection, schedule_id: int, host: str | None, now: date
     limit = effective(task_record(task), schedule_record(row, task["name"]), {}).pause_after_failures
     if limit is None:
         return False
-    reason = f"{limit} failures in a row (pause_after_failures)"
+    reason = f"{limit} failures in a row {FAILURE_RULE}"
     done = tx.execute(
         update(states)
         .where(states.c.schedule_id == schedule_id, states.c.paused_at.is_(None), states.c.failure_streak >= limit)

@@ -3,7 +3,7 @@
 Definitions are decoded once and kept until they change; each look reads only the states.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -12,11 +12,12 @@ from sqlalchemy import Connection, RowMapping, and_, func, select
 
 from celsched.domain.definition import effective
 from celsched.domain.execution import State
-from celsched.domain.health.watched import RuleBook, Trouble, Watched
+from celsched.domain.health.kinds import AlertKind
+from celsched.domain.health.watched import Living, RuleBook, Trouble, Watched
 from celsched.domain.options import OPTIONS, Layer
 from celsched.domain.state import ScheduleState
 from celsched.store.definitions import joined, stored_schedule
-from celsched.store.tables import TROUBLE, attempts, executions, schedules, states, tasks
+from celsched.store.tables import LIVE, TROUBLE, attempts, executions, schedules, states, tasks
 
 _MANY = 500
 """Definitions read by one statement."""
@@ -79,7 +80,10 @@ class Roster:
     def _in_force(self, row: RowMapping) -> dict[str, Any]:
         stored = stored_schedule(row)
         policies = effective(stored.task.definition, stored.definition, self._settings)
-        return {name: getattr(policies, name) for name in _OPTIONS}
+        task, schedule = stored.task.definition, stored.definition
+        written = (task.defaults, schedule.defaults, task.options, schedule.options)
+        own = [layer["alerts"].tunings for layer in written if "alerts" in layer]
+        return {name: getattr(policies, name) for name in _OPTIONS} | {"own": own}
 
     def _record(self, row: RowMapping, policies: dict[str, Any]) -> Watched:
         return Watched(
@@ -99,7 +103,7 @@ class Roster:
             updated_at=row["schedule_updated_at"],
             state=ScheduleState(**{name: row[f"state_{name}"] for name in ScheduleState.__slots__}),
             recent=row["state_recent"],
-            rules=self._rules.rules(policies["labels"]),
+            rules=self._rules.rules(policies["labels"], policies.get("own", ())),
         )
 
 
@@ -142,6 +146,39 @@ def troubles(tx: Connection, since: datetime) -> list[Trouble]:
     last = and_(attempts.c.execution_id == bad.c.id, attempts.c.attempt == bad.c.attempt)
     query = select(bad, attempts.c.error_type).select_from(bad.outerjoin(attempts, last)).where(bad.c.place == 1)
     return [_trouble(row) for row in tx.execute(query.order_by(bad.c.finished_at, bad.c.id)).mappings()]
+
+
+def started(tx: Connection) -> frozenset[int]:
+    """Return the schedules without any end so far of which something has started and has not ended."""
+    runs = select(executions.c.id).where(
+        executions.c.schedule_id == states.c.schedule_id, LIVE, executions.c.started_at.is_not(None)
+    )
+    blank = (states.c.last_success_at.is_(None), states.c.last_failure_at.is_(None), states.c.runs > 0)
+    return frozenset(tx.scalars(select(states.c.schedule_id).where(*blank, runs.exists())))
+
+
+def task_successes(tx: Connection, found: Sequence[Trouble], living: Iterable[Living]) -> dict[int, datetime | None]:
+    """Return the newest success of each live task whose function was not found, if it had one since."""
+    since = {trouble.task_id: trouble.execution for trouble in found if trouble.unknown_task}
+    for alert in living:
+        if alert.kind is AlertKind.UNKNOWN_TASK:
+            task_id = int(alert.scope.partition(":")[2])
+            since[task_id] = min(since.get(task_id, alert.evidence.execution or 0), alert.evidence.execution or 0)
+    if not since:
+        return {}
+    newest = (
+        select(executions.c.finished_at)
+        .where(
+            executions.c.task_id == tasks.c.id,
+            executions.c.id > min(since.values()),
+            executions.c.state == State.SUCCEEDED,
+        )
+        .order_by(executions.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    query = select(tasks.c.id, newest).where(tasks.c.id.in_(list(since)), tasks.c.deleted_at.is_(None))
+    return {row[0]: row[1] for row in tx.execute(query)}
 
 
 def _trouble(row: RowMapping) -> Trouble:

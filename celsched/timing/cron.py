@@ -3,6 +3,7 @@
 It never depends on where a walk began, on what ran before, or on the machine's own zone.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -13,6 +14,7 @@ from celsched.timing.cron_fields import MINUTES_A_DAY, CronFields
 from celsched.timing.cron_phrase import cron_phrase
 from celsched.timing.cron_text import parse_cron
 from celsched.timing.rule import as_utc, upcoming
+from celsched.timing.walltime import changes_between
 from celsched.timing.zone import zone
 
 
@@ -68,6 +70,21 @@ class Cron:
         """Return what a clock change did to `fire_time`, as "moved from 02:30 (gap)"; None if nothing."""
         fields, calendar = _fields(self.expression), _calendar(self.expression)
         return clock_note(as_utc(fire_time), fields, calendar, zone(self.zone))
+
+    def moved_fire_times(self, after: datetime, until: datetime) -> Iterator[tuple[datetime, str]]:
+        """Yield fire times that a clock change in (after, until] moves or makes doubtful, with what it does to each.
+
+        A rule that follows the clock (as one of every five minutes) has none: it goes on through any change.
+        """
+        if _fields(self.expression).follows:
+            return
+        for change in changes_between(as_utc(after), as_utc(until), zone(self.zone)):
+            width = abs(change.new - change.old)
+            begin = change.instant - width - timedelta(microseconds=1)
+            for fire_time in upcoming(self, begin, 10, change.instant + width):
+                note = self.clock_note(fire_time)
+                if note is not None:
+                    yield fire_time, note
 
     def warnings(self) -> tuple[str, ...]:
         """Return what its author surely did not mean, as a step longer than its field."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from celsched.cli.commands import COMMANDS
 from celsched.cli.exits import ExitCode
+from celsched.domain.health.wishes import AlertWishes
 from celsched.domain.options import OPTIONS
 from celsched.domain.policy import RetryPolicy
 from celsched.manifest.keys import MANIFEST_KEYS, RULE_KEYS, SCHEDULE_KEYS, TASK_KEYS
@@ -69,7 +70,7 @@ def plain(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, list):
         return ", ".join(value)
-    return "" if value in (None, {}) else str(value)
+    return "" if value in (None, {}, AlertWishes()) else str(value)
 
 
 def _code(text: str) -> str:

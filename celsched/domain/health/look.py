@@ -17,13 +17,16 @@ class Look:
     """Everything that judges may use. A slice whose facts are None was not looked at: its judges find nothing.
 
     `schedules` by id; `troubles`: what went wrong since the last look, the newest of each schedule and kind of trouble;
-    `living`: alerts by fingerprint; `heartbeat`: how often instances report.
+    `living`: alerts by fingerprint; `heartbeat`: how often instances report; `started`: schedules without any end so
+    far of which something has started; `task_successes`: the newest success of tasks whose function was not found.
     """
 
     now: datetime
     heartbeat: timedelta
     schedules: Mapping[int, Watched] = field(default_factory=dict)
     troubles: Sequence[Trouble] = ()
+    started: frozenset[int] = frozenset()
+    task_successes: Mapping[int, datetime | None] = field(default_factory=dict)
     living: Mapping[str, Living] = field(default_factory=dict)
     rules: RuleBook = field(default_factory=RuleBook)
     work: WorkFacts | None = None
@@ -37,6 +40,11 @@ class Look:
     def alert(self, kind: AlertKind, scope: str) -> Living | None:
         """Return the alert of this kind and scope, if it lives."""
         return self.living.get(f"{kind}:{scope}")
+
+    def since(self, kind: AlertKind, scope: str, first: datetime | None = None) -> datetime:
+        """Return from when on it is wrong: as its living alert says, else `first`, else now."""
+        alert = self.alert(kind, scope)
+        return (alert.since if alert is not None else first) or first or self.now
 
 
 Judge = Callable[[Look], Iterator[Finding]]

@@ -1,8 +1,124 @@
-"""Judges schedules by their state, their last outcomes and what went wrong lately. It never reads facts."""
+"""Judges schedules by their state and their last outcomes. It never reads facts and never notifies.
 
-from collections.abc import Mapping
+Their fire times are judged in `coming`, what went wrong with executions in `troubles`; `JUDGES` holds all three.
+"""
 
-from celsched.domain.health.kinds import AlertKind
-from celsched.domain.health.look import Judge
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
 
-JUDGES: Mapping[AlertKind, Judge] = {}
+from celsched.domain.health import coming, troubles
+from celsched.domain.health.finding import Evidence, Finding, span
+from celsched.domain.health.kinds import AlertKind, Severity
+from celsched.domain.health.look import Judge, Look
+from celsched.domain.health.watched import FAILED, LOST, OVERLAPPED, RECENT, TIMED_OUT, Watched
+from celsched.domain.health.words import command, moment
+
+_FAILURES = (FAILED, TIMED_OUT, LOST)
+
+
+def _finding(
+    kind: AlertKind,
+    watched: Watched,
+    summary: str,
+    since: datetime,
+    *,
+    next_command: str = "show",
+    count: int = 1,
+) -> Finding:
+    return Finding(
+        kind,
+        watched.scope,
+        watched.rules[kind].kind.severity,
+        watched.name,
+        summary,
+        since,
+        watched.id,
+        evidence=Evidence(
+            last_success_at=watched.state.last_success_at,
+            error=watched.state.error,
+            command=command(next_command, watched.name),
+            count=count,
+        ),
+    )
+
+
+def failure_rate(look: Look) -> Iterator[Finding]:
+    """So many of the last outcomes are failures; over below half of that."""
+    kind = AlertKind.FAILURE_RATE
+    for watched in look.schedules.values():
+        failed = sum(map(watched.recent.count, _FAILURES))
+        if not failed:
+            continue
+        ended, rule = len(watched.recent) - watched.recent.count(OVERLAPPED), watched.rules[kind]
+        share, alert = failed / ended, look.alert(kind, watched.scope)
+        limit = rule.number("share") if alert is None else rule.number("share") / 2
+        if ended < rule.number("least") or share < limit:
+            continue
+        since = look.since(kind, watched.scope, watched.state.last_failure_at)
+        text = f'{failed} of the last {ended} executions of "{watched.name}" failed'
+        found = _finding(kind, watched, text, since, count=failed)
+        yield replace(found, severity=Severity.CRITICAL) if share >= rule.number("critical_share") else found
+
+
+def overlap_skips(look: Look) -> Iterator[Finding]:
+    """Fire times are skipped again and again because the one before still runs."""
+    kind = AlertKind.OVERLAP_SKIPS
+    for watched in look.schedules.values():
+        skipped = watched.recent.count(OVERLAPPED)
+        if not skipped:
+            continue
+        row = len(watched.recent) - len(watched.recent.rstrip(OVERLAPPED))
+        rule, alert = watched.rules[kind], look.alert(kind, watched.scope)
+        limit = rule.number("share") * RECENT
+        # The count of an alert that opened by its share is kept above the limit, which tells it from one by its row.
+        was_many = alert is not None and alert.evidence.count > limit
+        opens = row >= rule.number("in_a_row") or skipped > limit
+        stays = alert is not None and (row > 0 or (was_many and skipped > limit / 2))
+        if opens or stays:
+            count = max(skipped, alert.evidence.count) if alert and was_many else skipped if skipped > limit else row
+            text = f'"{watched.name}" runs longer than its period: {skipped} of its last fire times skipped as overlap'
+            yield _finding(kind, watched, text, look.since(kind, watched.scope), next_command="why", count=count)
+
+
+def auto_paused(look: Look) -> Iterator[Finding]:
+    """The failure rule paused the schedule."""
+    for watched in look.schedules.values():
+        state = watched.state
+        if state.paused_at is not None and watched.enabled and state.paused_by_rule:
+            text = f'"{watched.name}" was paused after {state.pause_reason}'
+            yield _finding(AlertKind.AUTO_PAUSED, watched, text, state.paused_at, next_command="resume")
+
+
+def paused_too_long(look: Look) -> Iterator[Finding]:
+    """Paused without an end, and forgotten."""
+    for watched in look.schedules.values():
+        state = watched.state
+        if state.paused_at is None or state.paused_until is not None or not watched.enabled:
+            continue
+        length = look.now - state.paused_at
+        if length > watched.rules[AlertKind.PAUSED_TOO_LONG].length("after"):
+            reason = f" ({state.pause_reason})" if state.pause_reason else ""
+            text = f'"{watched.name}" is paused since {moment(state.paused_at, watched.timezone)}{reason}'
+            summary = f"{text}, {span(length)}, without an end"
+            yield _finding(AlertKind.PAUSED_TOO_LONG, watched, summary, state.paused_at, next_command="resume")
+
+
+def bad_definition(look: Look) -> Iterator[Finding]:
+    """The schedule cannot be computed: a zone that vanished, a rule that an older version took."""
+    kind = AlertKind.BAD_DEFINITION
+    for watched in look.schedules.values():
+        if watched.state.error is not None and watched.enabled:
+            text = f'"{watched.name}" cannot be planned: {watched.state.error}'
+            yield _finding(kind, watched, text, look.since(kind, watched.scope))
+
+
+JUDGES: Mapping[AlertKind, Judge] = {
+    **coming.JUDGES,
+    **troubles.JUDGES,
+    AlertKind.FAILURE_RATE: failure_rate,
+    AlertKind.OVERLAP_SKIPS: overlap_skips,
+    AlertKind.AUTO_PAUSED: auto_paused,
+    AlertKind.PAUSED_TOO_LONG: paused_too_long,
+    AlertKind.BAD_DEFINITION: bad_definition,
+}

@@ -10,6 +10,7 @@ from celsched.domain.health.finding import Evidence
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.rules import Layer, Rule, rule_of
 from celsched.domain.state import ScheduleState
+from celsched.errors import InvalidDefinition
 
 RECENT = 20
 """How many outcomes of a schedule its state keeps, newest last, one letter each (see `Outcome`)."""
@@ -57,6 +58,11 @@ class Trouble:
     error_type: str | None
     worker: str | None
 
+    @property
+    def unknown_task(self) -> bool:
+        """Whether the worker could not find or import the function: it then records this error of ours."""
+        return self.state is State.FAILED and self.error_type == InvalidDefinition.__name__
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:
@@ -79,6 +85,11 @@ class Watched:
     state: ScheduleState
     recent: str
     rules: Mapping[AlertKind, Rule]
+
+    @property
+    def scope(self) -> str:
+        """The scope of findings about it."""
+        return f"schedule:{self.id}"
 
     @property
     def active(self) -> bool:

@@ -1,0 +1,86 @@
+"""Owns what findings about executions share: scope, words, evidence, and how one goes on. It judges nothing."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from celsched.domain.health.finding import Evidence, Finding
+from celsched.domain.health.kinds import AlertKind
+from celsched.domain.health.look import Look
+from celsched.domain.health.watched import Living
+
+
+class Subject(Protocol):
+    """Whose execution it is: a schedule, or a task where somebody asked for one."""
+
+    @property
+    def schedule_id(self) -> int | None:
+        """The schedule, if any."""
+        ...
+
+    @property
+    def task_id(self) -> int:
+        """The task."""
+        ...
+
+
+S = TypeVar("S", bound=Subject)
+
+
+def scope_of(one: Subject) -> str:
+    """Return the scope of a finding about an execution."""
+    return f"schedule:{one.schedule_id}" if one.schedule_id is not None else f"task:{one.task_id}"
+
+
+def by_subject(items: Iterable[S]) -> dict[str, list[S]]:
+    """Return the items by the scope of their findings."""
+    found: dict[str, list[S]] = {}
+    for item in items:
+        found.setdefault(scope_of(item), []).append(item)
+    return found
+
+
+def evidence_of(
+    look: Look,
+    schedule_id: int | None,
+    execution: int,
+    fire_time: datetime | None,
+    *,
+    count: int = 1,
+    command: str = "",
+) -> Evidence:
+    """Return what is known of an execution; `command` is by default to show it."""
+    watched = None if schedule_id is None else look.schedules.get(schedule_id)
+    return Evidence(
+        execution=execution,
+        fire_time=fire_time,
+        last_success_at=watched.state.last_success_at if watched else None,
+        command=command or f"celsched show execution {execution}",
+        count=count,
+    )
+
+
+def living_of(look: Look, kind: AlertKind) -> Iterator[Living]:
+    """Yield the alerts of a kind that live."""
+    return (alert for alert in look.living.values() if alert.kind is kind)
+
+
+def same(alert: Living, schedule_id: int | None = None) -> Finding:
+    """Return the finding of an alert that goes on as it is."""
+    return Finding(
+        alert.kind,
+        alert.scope,
+        alert.severity,
+        alert.subject,
+        alert.summary,
+        alert.since or alert.pending_since,
+        schedule_id,
+        event_at=alert.event_at,
+        evidence=alert.evidence,
+    )
+
+
+def schedule_of(scope: str) -> int | None:
+    """Return the schedule that a scope names, None where it names something else."""
+    word, _, number = scope.partition(":")
+    return int(number) if word == "schedule" and number.isdecimal() else None

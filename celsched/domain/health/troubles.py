@@ -1,0 +1,150 @@
+"""Judges what went wrong with executions: one event that stays until a success. It never reads facts.
+
+What a person started by hand of a task without a schedule is that person's to see, but for a function that is missing.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from celsched.domain.execution import Reason, State
+from celsched.domain.health.finding import Evidence, Finding
+from celsched.domain.health.kinds import KINDS, AlertKind
+from celsched.domain.health.look import Judge, Look
+from celsched.domain.health.subjects import living_of, same, schedule_of
+from celsched.domain.health.watched import Living, Trouble, Watched
+from celsched.domain.health.words import command, last_line, moment
+
+_MISSED = {Reason.TOO_LATE, Reason.MISFIRE_SKIP, Reason.CATCH_UP_CAP}
+
+
+def _judge(kind: AlertKind, fits: Callable[[Trouble], bool], say: Callable[[Watched, Trouble], str]) -> Judge:
+    """Return the judge of one kind of trouble: open from its newest case on until the schedule's next success."""
+
+    def judge(look: Look) -> Iterator[Finding]:
+        newest: dict[int, Trouble] = {}
+        for trouble in look.troubles:
+            if trouble.schedule_id is not None and trouble.schedule_id in look.schedules and fits(trouble):
+                newest[trouble.schedule_id] = trouble
+        for schedule_id, trouble in newest.items():
+            watched = look.schedules[schedule_id]
+            if not _better_since(watched, trouble.ended_at):
+                yield _finding(kind, f"schedule:{schedule_id}", watched, trouble, say(watched, trouble))
+        for alert in living_of(look, kind):
+            schedule_id = schedule_of(alert.scope) or 0
+            if schedule_id not in newest and _goes_on(look, alert, schedule_id):
+                yield same(alert, schedule_id)
+
+    return judge
+
+
+def _better_since(watched: Watched, instant: datetime) -> bool:
+    success = watched.state.last_success_at
+    return success is not None and success >= instant
+
+
+def _goes_on(look: Look, alert: Living, schedule_id: int) -> bool:
+    watched = look.schedules.get(schedule_id)
+    return watched is not None and not _better_since(watched, alert.event_at or alert.pending_since)
+
+
+def _finding(kind: AlertKind, scope: str, watched: Watched | None, trouble: Trouble, summary: str) -> Finding:
+    skipped = trouble.state is State.SKIPPED
+    evidence = Evidence(
+        execution=trouble.execution,
+        fire_time=trouble.fire_time,
+        last_success_at=watched.state.last_success_at if watched else None,
+        error=last_line(trouble.error),
+        command=command("why", watched.name) if skipped and watched else f"celsched logs {trouble.execution}",
+        count=trouble.count,
+    )
+    return Finding(
+        kind,
+        scope,
+        KINDS[kind].severity,
+        watched.name if watched else trouble.task,
+        summary,
+        trouble.ended_at,
+        trouble.schedule_id,
+        event_at=trouble.ended_at,
+        evidence=evidence,
+    )
+
+
+def _missed(watched: Watched, trouble: Trouble) -> str:
+    when = f" {moment(trouble.fire_time, watched.timezone)}" if trouble.fire_time else ""
+    return f'the fire time{when} of "{watched.name}" was missed: skipped as {trouble.reason}'
+
+
+def _ended(words: str) -> Callable[[Watched, Trouble], str]:
+    def say(watched: Watched, trouble: Trouble) -> str:
+        error = last_line(trouble.error)
+        return f'execution {trouble.execution} of "{watched.name}" {words}' + (f": {error}" if error else "")
+
+    return say
+
+
+def _lost(watched: Watched, trouble: Trouble) -> str:
+    worker = f" {trouble.worker}" if trouble.worker else ""
+    return f'execution {trouble.execution} of "{watched.name}" was lost with its worker{worker}'
+
+
+def _expired(watched: Watched, trouble: Trouble) -> str:
+    return f'execution {trouble.execution} of "{watched.name}" was not started before its start_deadline'
+
+
+def unknown_task(look: Look) -> Iterator[Finding]:
+    """A worker could not find or import the function of a task; whoever asked for it."""
+    newest = {trouble.task_id: trouble for trouble in look.troubles if trouble.unknown_task}
+    for task_id, trouble in newest.items():
+        success = look.task_successes.get(task_id)
+        if task_id in look.task_successes and (success is None or success < trouble.ended_at):
+            watched = look.schedules.get(trouble.schedule_id or 0)
+            summary = f'no worker can run the task "{trouble.task}": {last_line(trouble.error)}'
+            found = _finding(AlertKind.UNKNOWN_TASK, f"task:{task_id}", watched, trouble, summary)
+            yield replace(found, subject=trouble.task)
+    for alert in living_of(look, AlertKind.UNKNOWN_TASK):
+        task_id = int(alert.scope.partition(":")[2])
+        success = look.task_successes.get(task_id)
+        since = alert.event_at or alert.pending_since
+        if task_id not in newest and task_id in look.task_successes and (success is None or success < since):
+            yield same(alert)
+
+
+def consecutive_failures(look: Look) -> Iterator[Finding]:
+    """So many final failures in a row; over after so many successes in a row."""
+    kind = AlertKind.CONSECUTIVE_FAILURES
+    for watched in look.schedules.values():
+        streak = watched.state.failure_streak
+        alert = look.alert(kind, watched.scope)
+        if not streak and alert is None:
+            continue
+        rule = watched.rules[kind]
+        if streak >= rule.number("count"):
+            failed_at = watched.state.last_failure_at or look.now
+            yield Finding(
+                kind,
+                watched.scope,
+                rule.kind.severity,
+                watched.name,
+                f'"{watched.name}" failed {streak} times in a row',
+                look.since(kind, watched.scope, failed_at),
+                watched.id,
+                event_at=failed_at,
+                evidence=Evidence(
+                    last_success_at=watched.state.last_success_at, command=command("show", watched.name), count=streak
+                ),
+            )
+        elif alert is not None and watched.state.success_streak < rule.number("recovery"):
+            yield same(alert, watched.id)
+
+
+JUDGES: Mapping[AlertKind, Judge] = {
+    AlertKind.MISSED: _judge(AlertKind.MISSED, lambda one: one.reason in _MISSED, _missed),
+    AlertKind.FAILED: _judge(AlertKind.FAILED, lambda one: one.state is State.FAILED, _ended("failed")),
+    AlertKind.CONSECUTIVE_FAILURES: consecutive_failures,
+    AlertKind.TIMEOUT: _judge(AlertKind.TIMEOUT, lambda one: one.state is State.TIMED_OUT, _ended("timed out")),
+    AlertKind.LOST_WORKER: _judge(AlertKind.LOST_WORKER, lambda one: one.state is State.LOST, _lost),
+    AlertKind.EXPIRED_IN_QUEUE: _judge(AlertKind.EXPIRED_IN_QUEUE, lambda one: one.state is State.EXPIRED, _expired),
+    AlertKind.UNKNOWN_TASK: unknown_task,
+}

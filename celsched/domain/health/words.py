@@ -1,0 +1,26 @@
+"""Owns the words that findings about schedules share: times, commands, last lines of errors. It judges nothing."""
+
+from datetime import datetime
+from shlex import quote
+
+from celsched.errors import InvalidRule
+from celsched.timing.instant import format_instant
+
+
+def moment(instant: datetime, zone: str) -> str:
+    """Return an instant in a schedule's zone; in UTC where the zone is not one any more."""
+    try:
+        return format_instant(instant, zone)
+    except InvalidRule:
+        return format_instant(instant)
+
+
+def command(word: str, name: str) -> str:
+    """Return what to type about a schedule of this name."""
+    return f"celsched {word} {quote(name)}"
+
+
+def last_line(error: str | None) -> str | None:
+    """Return the last line of an error that is not blank."""
+    lines = [line.strip() for line in (error or "").splitlines() if line.strip()]
+    return lines[-1] if lines else None
