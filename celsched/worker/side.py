@@ -97,7 +97,8 @@ class WorkerSide:
             return
         if message.store != runtime.word:
             logger.warning(
-                "a message for execution %d of the store %s is left: this worker's store is %s",
+                "a message for execution %d of the store %s is left: this worker's store is %s (two installations share"
+                " a broker's queues, and take each other's messages: give each a Redis database or queues of its own)",
                 message.execution_id,
                 message.store,
                 runtime.word,
