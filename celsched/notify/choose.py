@@ -1,0 +1,57 @@
+"""Chooses how a channel sends, by the scheme of its URL. It never sends."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from celsched.clock import Clock
+from celsched.errors import SettingsError
+from celsched.notify.alertmanager import alertmanager
+from celsched.notify.channel import TIMEOUT, Send
+from celsched.notify.command import command
+from celsched.notify.http import check_url
+from celsched.notify.log import journal
+from celsched.notify.services import service
+from celsched.notify.webhook import webhook
+
+LOG = "log"
+ALERTMANAGER = "alertmanager+"
+WEBHOOK = "webhook+"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a channel sends: a URL, or a program with its arguments and environment."""
+
+    name: str
+    url: str = field(repr=False)
+    command: tuple[str, ...] = field(default=(), repr=False)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    key: str | None = field(default=None, repr=False)
+
+    @property
+    def pushes(self) -> bool:
+        """Whether the other side forgets, and is to be told again and again."""
+        return self.url.startswith(ALERTMANAGER)
+
+
+def sender_of(address: Address, clock: Clock, *, timeout: float = TIMEOUT) -> Send:
+    """Return how messages are sent to this address; nothing is connected to yet.
+
+    Raises:
+        SettingsError: the URL is unusable, or what it needs is not installed.
+    """
+    url = address.url
+    if address.command:
+        return command(address.command, address.environment, timeout=timeout)
+    if url.partition(":")[0] == LOG:
+        return journal()
+    for prefix in (ALERTMANAGER, WEBHOOK):
+        if url.startswith(prefix):
+            target = url.removeprefix(prefix)
+            wrong = check_url(target)
+            if wrong:
+                raise SettingsError(f"the channel {address.name!r}: what follows {prefix} {wrong}")
+            if prefix == WEBHOOK:
+                return webhook(target, address.key, timeout=timeout)
+            return alertmanager(target, clock, timeout=timeout)
+    return service(address.name, url, timeout=timeout)
