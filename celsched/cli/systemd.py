@@ -121,6 +121,8 @@ def _hardening(settings: Settings, *, runs_tasks: bool) -> list[str]:
         "LockPersonality=yes",
         "ProtectKernelModules=yes",
         "ProtectKernelTunables=yes",
+        "ProtectKernelLogs=yes",
+        "ProtectHostname=yes",
         "ProtectControlGroups=yes",
         "RestrictSUIDSGID=yes",
         "RestrictRealtime=yes",
@@ -130,11 +132,15 @@ def _hardening(settings: Settings, *, runs_tasks: bool) -> list[str]:
         return ["# Mild, because tasks run here; tighten it to what yours need.", *common, "ProtectSystem=full"]
     return [
         *common,
+        "CapabilityBoundingSet=",
         "PrivateTmp=yes",
         "PrivateDevices=yes",
+        "ProtectClock=yes",
         "ProtectSystem=strict",
         "ProtectHome=read-only",
+        "RestrictNamespaces=yes",
         "SystemCallArchitectures=native",
+        "SystemCallFilter=@system-service",
         "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
         f"ReadWritePaths={_quoted(f'-{settings.data_folder}')}",
     ]

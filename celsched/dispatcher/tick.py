@@ -22,6 +22,8 @@ from celsched.timing.instant import format_instant
 log = logging.getLogger(__name__)
 BATCH = 500
 """Schedules per transaction."""
+_PATIENCE = 5.0
+"""Seconds for which one scan tries: the daemon's loop tries again, and tells the service manager in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class DueScan:
 
     def run_once(self) -> TickResult:
         """Decide up to `BATCH` due schedules in one transaction; raise what the store raises."""
-        decisions = self._store.write(self._decide_due)
+        decisions = self._store.write(self._decide_due, patience=_PATIENCE)
         if decisions:
             self._fault("fires.committed")
         for decision in decisions:

@@ -22,6 +22,10 @@ def new_instance_id(kind: str) -> str:
     return f"{kind}-{socket.gethostname()}-{os.getpid()}-{boot}-{secrets.token_hex(3)}"
 
 
+_PATIENCE = 5.0
+"""Seconds: a beat is not worth more, the next one comes soon, and a service manager waits for a word meanwhile."""
+
+
 class Presence:
     """Beats for one instance, at most every `every`."""
 
@@ -39,9 +43,11 @@ class Presence:
         if self._beaten is not None and moment - self._beaten < self._every:
             return
         now = self._clock.now()
-        known = self._beaten is not None and self._store.write(lambda tx: instances.beat(tx, self.id, now, note=note))
+        known = self._beaten is not None and self._store.write(
+            lambda tx: instances.beat(tx, self.id, now, note=note), patience=_PATIENCE
+        )
         if not known:
-            self._store.write(lambda tx: instances.register(tx, self._row()))
+            self._store.write(lambda tx: instances.register(tx, self._row()), patience=_PATIENCE)
         self._beaten = moment
 
     def leave(self) -> None:
