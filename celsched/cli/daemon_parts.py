@@ -1,15 +1,17 @@
 """Owns how a daemon is put together from settings. It runs nothing."""
 
 import os
+import socket
 import sys
 from dataclasses import replace
 from datetime import timedelta
 
 from celsched.broker.app import make_app
+from celsched.broker.check import check_broker
 from celsched.broker.embedded import EMBEDDED_QUEUE, embedded_folder
 from celsched.broker.publisher import Publisher
 from celsched.cli.scope import requester
-from celsched.clock import Clock
+from celsched.clock import Clock, SystemClock
 from celsched.dispatcher.child import EmbeddedWorker
 from celsched.dispatcher.daemon import Parts
 from celsched.dispatcher.housekeeping import Housekeeping
@@ -20,6 +22,9 @@ from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.rules import Tuning
 from celsched.domain.health.watched import RuleBook
 from celsched.monitor.check import Watcher
+from celsched.monitor.clocks import ClockWatch
+from celsched.monitor.observe import Surroundings
+from celsched.monitor.probe import Probe
 from celsched.service import ServiceManager
 from celsched.settings import Settings, subprocess_environment
 from celsched.settings.fault import fault_of
@@ -72,9 +77,26 @@ def recovery_period(settings: Settings) -> timedelta:
 def watcher_of(settings: Settings, store: Store, clock: Clock) -> tuple[Watcher, Presence]:
     """Return the watcher and its row among the instances."""
     watcher = Watcher(
-        store, clock, rules=rule_book(settings), heartbeat=settings.heartbeat, settings=settings.fallback_layer()
+        store,
+        clock,
+        rules=rule_book(settings),
+        heartbeat=settings.heartbeat,
+        settings=settings.fallback_layer(),
+        around=surroundings(settings, clock),
     )
     return watcher, Presence(store, clock, "watcher", every=settings.heartbeat)
+
+
+def surroundings(settings: Settings, clock: Clock) -> Surroundings:
+    """Return what a watcher of this process looks at besides the store; `clock` is that of fire times."""
+    url = settings.broker_url.reveal() if settings.broker_url else ""
+    folder = embedded_folder(settings.data_folder) if settings.embedded else None
+    return Surroundings(
+        host=socket.gethostname(),
+        clocks=ClockWatch(clock if isinstance(clock, SystemClock) else SystemClock(), clock),
+        broker=Probe("broker", lambda: check_broker(url, embedded_folder=folder), clock),
+        one_queue=EMBEDDED_QUEUE if settings.embedded else None,
+    )
 
 
 def rule_book(settings: Settings) -> RuleBook:

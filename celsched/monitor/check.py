@@ -10,7 +10,8 @@ from celsched.domain.health.kinds import Severity
 from celsched.domain.health.look import Look
 from celsched.domain.health.watched import RuleBook
 from celsched.domain.options import Layer
-from celsched.store import alerts, watch_machine, watch_schedules, watch_work
+from celsched.monitor.observe import Observer, Surroundings
+from celsched.store import alerts, watch_schedules
 from celsched.store.alerts import StoredAlert
 from celsched.store.store import Store, Tx
 
@@ -35,20 +36,32 @@ class CheckResult:
 class Watcher:
     """Looks at the store again and again; several may watch the same one.
 
-    `heartbeat`: how often instances report; `settings`: the layer of options below all definitions.
+    `heartbeat`: how often instances report; `settings`: the layer of options below all definitions; `around`: what it
+    looks at besides the store.
     """
 
-    def __init__(self, store: Store, clock: Clock, *, rules: RuleBook, heartbeat: timedelta, settings: Layer) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        rules: RuleBook,
+        heartbeat: timedelta,
+        settings: Layer,
+        around: Surroundings | None = None,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._rules = rules
         self._heartbeat = heartbeat
         self._roster = watch_schedules.Roster(rules, settings)
+        self._observer = Observer(around or Surroundings(), heartbeat)
         self._looked_at: datetime | None = None
 
     def run_once(self) -> CheckResult:
         """Look once; log each alert that opens or resolves; raise what the store raises."""
         now = self._clock.now()
+        self._observer.begin(self._clock.monotonic())
         look = self._store.read(lambda tx: self._look(tx, now))
         findings = examine(look)
 
@@ -58,21 +71,24 @@ class Watcher:
         quiet = not findings and not look.living
         flips, firing = (alerts.Flips((), ()), []) if quiet else self._store.write(work)
         self._looked_at = now
+        self._observer.end(now)
         _tell(flips)
         return CheckResult(firing)
 
     def _look(self, tx: Tx, now: datetime) -> Look:
         since = now - _FIRST if self._looked_at is None else max(self._looked_at - _AGAIN, now - _FIRST)
-        return Look(
+        troubles, living = watch_schedules.troubles(tx, since), alerts.known(tx)
+        look = Look(
             now=now,
             heartbeat=self._heartbeat,
             schedules=self._roster.look(tx),
-            troubles=watch_schedules.troubles(tx, since),
-            living=alerts.known(tx),
+            troubles=troubles,
+            started=watch_schedules.started(tx),
+            task_successes=watch_schedules.task_successes(tx, troubles, living.values()),
+            living=living,
             rules=self._rules,
-            work=watch_work.facts(tx, now),
-            machine=watch_machine.facts(tx),
         )
+        return self._observer.facts(tx, look)
 
 
 def _tell(flips: alerts.Flips) -> None:

@@ -49,7 +49,7 @@ class StoreCollector:
         from prometheus_client.core import GaugeMetricFamily
 
         try:
-            active, late, states, living = self._store.read(self._look, patience=0)
+            active, waiting, states, living = self._store.read(self._look, patience=0)
         except Exception:  # a scrape must answer whatever is wrong with the store
             yield GaugeMetricFamily("celsched_store_up", "Whether the store answers", value=0)
             return
@@ -61,7 +61,7 @@ class StoreCollector:
         for state, count in states.items():
             by_state.add_metric([state.value], count)
         yield by_state
-        oldest = max((now - one.oldest_dispatch_at for one in late), default=None)
+        oldest = max((now - one.due_at for one in waiting if not one.retries), default=None)
         yield GaugeMetricFamily("celsched_oldest_unstarted_seconds", "Age of the oldest due execution not yet started",
                                 value=oldest.total_seconds() if oldest else 0)  # fmt: skip
         beats = GaugeMetricFamily("celsched_last_beat_seconds", "Seconds since an instance of this kind was heard of",
@@ -74,7 +74,7 @@ class StoreCollector:
     def _look(self, tx: Tx) -> tuple[int, Any, Any, list[instances.Instance]]:
         return (
             watch_machine.active_schedules(tx),
-            watch_work.late_starts(tx, self._clock.now()),
+            watch_work.waiting(tx, self._clock.now()),
             executions.count_by_state(tx),
             instances.running(tx),
         )

@@ -1,21 +1,42 @@
-"""Owns what the watcher reads of daemons and other instances. It never judges."""
+"""Owns what the watcher reads of daemons and other instances, and of how often alerts opened. It never judges."""
 
-from sqlalchemy import Connection, func, select
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 
-from celsched.domain.health.machine_facts import MachineFacts
+from sqlalchemy import Connection, and_, func, or_, select, text, union_all
+
+from celsched.domain.health.kinds import AlertKind
+from celsched.domain.health.machine_facts import Openings, Seen
 from celsched.store.tables import schedules, states
-from celsched.store.tables_watch import instances
+from celsched.store.tables_watch import alerts, instances
+
+_LIVING = text("state <> 'resolved'")
+"""The predicate of the index of living alerts, word for word."""
+_MANY = 500
+"""Fingerprints in one statement."""
 
 
-def facts(tx: Connection) -> MachineFacts:
-    """Look at who was heard of."""
-    daemons = instances.c.kind == "daemon"
-    return MachineFacts(
-        active_schedules=active_schedules(tx),
-        daemon_beat_at=tx.scalar(
-            select(func.max(instances.c.beat_at)).where(daemons, instances.c.stopped_at.is_(None))
-        ),
-        daemon_stopped_at=tx.scalar(select(func.max(instances.c.stopped_at)).where(daemons)),
+@dataclass(frozen=True, slots=True)
+class Instances:
+    """Who has not stopped, and workers that were handed something twice; for how long they are silent is not judged."""
+
+    seen: list[Seen]
+    daemon_stopped_at: datetime | None
+
+    def of(self, kind: str) -> list[Seen]:
+        """Return those of a kind."""
+        return [one for one in self.seen if one.kind == kind]
+
+
+def everybody(tx: Connection, duplicates_since: datetime) -> Instances:
+    """Return the instances that a look is about, newest beat first."""
+    i = instances.c
+    columns = (i.id, i.kind, i.host, i.name, i.beat_at, i.queues, i.stopped_at, i.duplicates, i.duplicate_at)
+    query = select(*columns).where(or_(i.stopped_at.is_(None), i.duplicate_at >= duplicates_since))
+    return Instances(
+        [Seen(**row) for row in tx.execute(query.order_by(i.beat_at.desc())).mappings()],
+        tx.scalar(select(func.max(i.stopped_at)).where(i.kind == "daemon")),
     )
 
 
@@ -27,3 +48,25 @@ def active_schedules(tx: Connection) -> int:
         .where(schedules.c.deleted_at.is_(None), states.c.wake_at.is_not(None))
     )
     return int(active or 0)
+
+
+def openings(tx: Connection, since: datetime, more_than: int, also: Iterable[str] = ()) -> list[Openings]:
+    """Return the openings since then of each fingerprint that had more than so many, and of those named besides."""
+    a = alerts.c
+    counted = and_(a.opened_at >= since, a.kind != AlertKind.FLAPPING.value)
+    # Each half has an index of its own: what opened since then is still open, or was resolved since then.
+    halves = (select(a.fingerprint).where(counted, condition) for condition in (a.resolved_at >= since, _LIVING))
+    lately = union_all(*halves).subquery()
+    often = select(lately.c.fingerprint).group_by(lately.c.fingerprint).having(func.count() > more_than)
+    wanted = sorted({*tx.execute(often).scalars(), *also})
+    columns = (a.fingerprint, a.subject, a.schedule_id, a.queue, a.labels, a.opened_at)
+    found: dict[str, Openings] = {}
+    for begin in range(0, len(wanted), _MANY):
+        part = a.fingerprint.in_(wanted[begin : begin + _MANY])
+        for row in tx.execute(select(*columns).where(part, a.opened_at >= since).order_by(a.id)):
+            before = found[row.fingerprint].at if row.fingerprint in found else ()
+            at = (*before, row.opened_at)
+            found[row.fingerprint] = Openings(
+                row.fingerprint, row.subject, at, row.schedule_id, row.queue, row.labels or {}
+            )
+    return list(found.values())

@@ -1,36 +1,143 @@
-"""Owns what the watcher reads of executions that wait or run. It never judges."""
+"""Owns what the watcher reads of executions that wait, run or have just succeeded. It never judges.
 
+Waiting and running ones are found by the partial indexes, successes by the index of what ended lately.
+"""
+
+from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, not_, select
+from sqlalchemy import Connection, RowMapping, Select, case, func, or_, select, true
 
 from celsched.domain.execution import State
-from celsched.domain.health.work_facts import LateStart, WorkFacts
-from celsched.store.tables import executions
+from celsched.domain.health.work_facts import Run, Success, Waiting
+from celsched.store.slices import difference, length
+from celsched.store.tables import LIVE, UNSENT, executions, schedules
+
+_PAST = 50
+"""So many successes are a schedule's history."""
+_DEEP = 500
+"""Of so many executions of a schedule at most: one that fails or is skipped all the time has a short history."""
+_MANY = 500
+"""Schedules in one statement."""
 
 
-def facts(tx: Connection, now: datetime) -> WorkFacts:
-    """Look at what waits and what runs."""
-    return WorkFacts(late=late_starts(tx, now))
-
-
-def late_starts(tx: Connection, now: datetime) -> list[LateStart]:
-    """Return the subjects with executions that should have started by now."""
-    rows = tx.execute(
+def waiting(tx: Connection, now: datetime) -> list[Waiting]:
+    """Return what is due by `now` and has not started, those alike as one."""
+    e = executions.c
+    retries = case((e.attempt > 1, 1), else_=0)
+    alike = (e.schedule_id, e.task_id, e.queue_name, e.state, retries)
+    sent_at = case((e.state == State.QUEUED, e.queued_at))
+    rows = (
         select(
-            executions.c.schedule_id,
-            executions.c.task_id,
-            func.max(func.coalesce(executions.c.schedule, executions.c.task)).label("subject"),
-            func.count().label("count"),
-            func.min(executions.c.id).label("oldest_id"),
-            func.min(executions.c.dispatch_at).label("oldest"),
+            *alike[:4],
+            retries.label("retries"),
+            e.id,
+            func.coalesce(e.schedule, e.task).label("subject"),
+            e.dispatch_at,
+            e.fire_time,
+            e.labels,
+            sent_at.label("sent_at"),
+            func.count().over(partition_by=alike).label("many"),
+            func.row_number().over(partition_by=alike, order_by=(e.dispatch_at, e.id)).label("by_due"),
+            func.row_number().over(partition_by=alike, order_by=(sent_at, e.id)).label("by_sent"),
         )
-        .where(
-            executions.c.state.in_((State.PENDING, State.QUEUED)),
-            not_(executions.c.waits),
-            executions.c.attempt == 1,
-            executions.c.dispatch_at < now,
-        )
-        .group_by(executions.c.schedule_id, executions.c.task_id)
+        .where(UNSENT, e.dispatch_at <= now)
+        .subquery()
     )
-    return [LateStart(r.subject, r.schedule_id, r.task_id, r._mapping["count"], r.oldest_id, r.oldest) for r in rows]
+    found = tx.execute(select(rows).where(or_(rows.c.by_due == 1, rows.c.by_sent == 1))).mappings().all()
+    sent = {_alike(row): row for row in found if row["by_sent"] == 1}
+    return [_waiting(row, sent[_alike(row)]) for row in found if row["by_due"] == 1]
+
+
+def _alike(row: RowMapping) -> tuple[Any, ...]:
+    return row["schedule_id"], row["task_id"], row["queue_name"], row["state"], row["retries"]
+
+
+def _waiting(row: RowMapping, sent: RowMapping) -> Waiting:
+    return Waiting(
+        subject=row["subject"],
+        schedule_id=row["schedule_id"],
+        task_id=row["task_id"],
+        queue=row["queue_name"],
+        state=State(row["state"]),
+        retries=bool(row["retries"]),
+        count=row["many"],
+        oldest=row["id"],
+        due_at=row["dispatch_at"],
+        fire_time=row["fire_time"],
+        first_sent=None if sent["sent_at"] is None else sent["id"],
+        sent_at=sent["sent_at"],
+        labels=row["labels"] or {},
+    )
+
+
+def running(tx: Connection) -> list[Run]:
+    """Return every running attempt; for how long its worker has been silent is not in the store."""
+    e = executions.c
+    query = select(
+        e.id,
+        func.coalesce(e.schedule, e.task),
+        e.schedule_id,
+        e.task_id,
+        e.claim_token,
+        e.worker,
+        e.heartbeat,
+        e.attempt_started_at,
+        e.fire_time,
+        e.soft_time_limit,
+        e.labels,
+    ).where(e.state == State.RUNNING, LIVE)
+    return [Run(*row[:10], row.labels or {}) for row in tx.execute(query)]
+
+
+def successes(tx: Connection, since: datetime) -> dict[int, Success]:
+    """Return the newest success of each schedule that had one since then."""
+    e = executions.c
+    newest = func.row_number().over(partition_by=e.schedule_id, order_by=(e.finished_at.desc(), e.id.desc()))
+    rows = (
+        select(e.schedule_id, *_outcome(tx), newest.label("place"))
+        .where(e.finished_at >= since, e.state == State.SUCCEEDED, e.schedule_id.is_not(None))
+        .subquery()
+    )
+    return {row["schedule_id"]: _success(row) for row in tx.execute(select(rows).where(rows.c.place == 1)).mappings()}
+
+
+def history(tx: Connection, schedule_ids: Collection[int]) -> dict[int, list[Success]]:
+    """Return the last successes of fire times of these schedules, newest first."""
+    found: dict[int, list[Success]] = {}
+    ids = sorted(schedule_ids)
+    for begin in range(0, len(ids), _MANY):
+        for row in tx.execute(_last_successes(tx, ids[begin : begin + _MANY])).mappings():
+            found.setdefault(row["schedule_id"], []).append(_success(row))
+    return {key: sorted(past, key=lambda one: one.ended_at, reverse=True) for key, past in found.items()}
+
+
+def _last_successes(tx: Connection, ids: list[int]) -> Select[Any]:
+    last = executions.alias("last")
+    recent = (
+        select(last.c.id, last.c.state)
+        .where(last.c.schedule_id == schedules.c.id, last.c.fire_time.is_not(None))
+        .order_by(last.c.fire_time.desc())
+        .limit(_DEEP)
+        .correlate(schedules)
+        .subquery("recent")
+    )
+    good = select(recent.c.id).where(recent.c.state == State.SUCCEEDED).limit(_PAST)
+    columns = (schedules.c.id.label("schedule_id"), *_outcome(tx))
+    if tx.dialect.name == "sqlite":
+        # It has no LATERAL, and looks the ids up one by one; PostgreSQL would read the whole table for this.
+        joined = schedules.join(executions, executions.c.id.in_(good.correlate(schedules)))
+    else:
+        lateral = good.correlate(schedules).lateral("good")
+        joined = schedules.join(lateral, true()).join(executions, executions.c.id == lateral.c.id)
+    return select(*columns).select_from(joined).where(schedules.c.id.in_(ids))
+
+
+def _outcome(tx: Connection) -> tuple[Any, ...]:
+    e = executions.c
+    return e.id, e.finished_at, e.fire_time, difference(tx, e.finished_at, e.attempt_started_at).label("took")
+
+
+def _success(row: RowMapping) -> Success:
+    return Success(row["id"], row["finished_at"], length(row["took"]), row["fire_time"])

@@ -1,10 +1,23 @@
-"""Judges daemons, watchers, clocks and services. It never reads facts and never notifies."""
+"""Judges daemons, watchers, clocks, services, channels, and alerts that flap. It reads no facts and never notifies.
+
+Clock and broker are as seen from one machine: what a watcher elsewhere has found stays for as long as that one lives.
+"""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from shlex import quote
 
 from celsched.domain.health.finding import Evidence, Finding, span
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.look import Judge, Look
+from celsched.domain.health.machine_facts import Answer, MachineFacts, Openings
+from celsched.domain.health.subjects import living_of, same
+from celsched.domain.health.watched import Living
+
+_ANSWERED = timedelta(seconds=15)
+"""How long a broker must have answered until it counts as back."""
+_PATIENCE = 3
+"""Heartbeats after which a watcher elsewhere no longer speaks for its machine."""
 
 
 def daemon_down(look: Look) -> Iterator[Finding]:
@@ -12,20 +25,161 @@ def daemon_down(look: Look) -> Iterator[Finding]:
     facts = look.machine
     if facts is None or not facts.active_schedules:
         return
-    heard, stopped = facts.daemon_beat_at, facts.daemon_stopped_at
-    silence = look.rule(AlertKind.DAEMON_DOWN).number("heartbeats") * look.heartbeat
-    if heard is not None and look.now - heard <= silence:
+    heard, stopped = min(facts.daemons, key=lambda one: one.silent, default=None), facts.daemon_stopped_at
+    if heard is not None and heard.silent <= look.rule(AlertKind.DAEMON_DOWN).number("heartbeats") * look.heartbeat:
         return
+    since = stopped or look.now
     if heard is not None:
-        summary = f"no daemon is running: the last one was heard of {span(look.now - heard)} ago"
+        since = look.now - heard.silent
+        summary = f"no daemon is running: the last one was heard of {span(heard.silent)} ago"
     elif stopped is not None:
         summary = f"no daemon is running: the last one was stopped {span(look.now - stopped)} ago"
     else:
         summary = "no daemon has ever run on this store"
     plural = "" if facts.active_schedules == 1 else "s"
     summary += f"; {facts.active_schedules} active schedule{plural} wait for one (`celsched run`)"
-    since, evidence = heard or stopped or look.now, Evidence(command="celsched run")
+    evidence = Evidence(command="celsched run", count=facts.active_schedules)
     yield Finding(AlertKind.DAEMON_DOWN, "all", Severity.CRITICAL, "daemon", summary, since, evidence=evidence)
 
 
-JUDGES: Mapping[AlertKind, Judge] = {AlertKind.DAEMON_DOWN: daemon_down}
+def watch_down(look: Look) -> Iterator[Finding]:
+    """There were watchers that nobody stopped, and none has been heard of."""
+    watchers = look.machine.watchers if look.machine else ()
+    last = min(watchers, key=lambda one: one.silent, default=None)
+    if last is None or last.silent <= look.rule(AlertKind.WATCH_DOWN).number("heartbeats") * look.heartbeat:
+        return
+    summary = f'no watcher is running: the last one, on "{last.host}", was heard of {span(last.silent)} ago'
+    since, evidence = look.now - last.silent, Evidence(command="celsched watch")
+    yield Finding(AlertKind.WATCH_DOWN, "all", Severity.CRITICAL, "watcher", summary, since, evidence=evidence)
+
+
+def clock_jump(look: Look) -> Iterator[Finding]:
+    """The clock of a watcher's machine stepped, or is not the store's; open until that is `stable` ago."""
+    facts, rule = look.machine, look.rule(AlertKind.CLOCK_JUMP)
+    if facts is None:
+        return
+    scope, limit = f"host:{facts.host}", rule.length("jump")
+    living = look.alert(AlertKind.CLOCK_JUMP, scope)
+    said = None if facts.clock is None else _stepped(facts.clock.moved, limit) or _differs(facts.clock.ahead, limit)
+    if said is not None:
+        since = (living.since if living else None) or look.now
+        summary = f'the clock of "{facts.host}" {said}'
+        evidence = Evidence(command="timedatectl")
+        yield Finding(AlertKind.CLOCK_JUMP, scope, Severity.CRITICAL, facts.host, summary, since,
+                      event_at=look.now, evidence=evidence)  # fmt: skip
+    for alert in living_of(look, AlertKind.CLOCK_JUMP):
+        lately = alert.event_at is not None and abs(look.now - alert.event_at) < rule.length("stable")
+        if lately and (alert.scope != scope or said is None):
+            yield same(alert)
+
+
+def _stepped(moved: timedelta, limit: timedelta) -> str | None:
+    if abs(moved) <= limit:
+        return None
+    return f"moved {'forward' if moved > timedelta(0) else 'back'} by {span(abs(moved))}"
+
+
+def _differs(ahead: timedelta | None, limit: timedelta) -> str | None:
+    if ahead is None or abs(ahead) <= limit:
+        return None
+    return f"is {span(abs(ahead))} {'ahead of' if ahead > timedelta(0) else 'behind'} the store's"
+
+
+def store_down(look: Look) -> Iterator[Finding]:
+    """The store does not answer; judged without it, from what the watcher itself has seen."""
+    answer = look.machine.store if look.machine else None
+    if answer is not None and answer.error is not None:
+        yield _down(look, AlertKind.STORE_DOWN, "all", "store", answer, "celsched db current")
+
+
+def broker_down(look: Look) -> Iterator[Finding]:
+    """The broker does not answer the watcher's machine; open until it has answered for a while."""
+    facts = look.machine
+    if facts is None:
+        return
+    scope, answer = f"host:{facts.host}", facts.broker
+    if answer is not None and answer.error is not None:
+        yield _down(look, AlertKind.BROKER_DOWN, scope, "broker", answer, "celsched status")
+    for alert in living_of(look, AlertKind.BROKER_DOWN):
+        if alert.scope == scope and answer is not None:
+            if answer.error is None and alert.open and answer.lasts < _ANSWERED:
+                yield same(alert)
+        elif _speaks(look, facts, alert):
+            yield same(alert)
+
+
+def _down(look: Look, kind: AlertKind, scope: str, subject: str, answer: Answer, command: str) -> Finding:
+    summary, since = f"{answer.error} (for {span(answer.lasts)})", look.now - answer.lasts
+    return Finding(kind, scope, Severity.CRITICAL, subject, summary, since,
+                   evidence=Evidence(error=answer.error, command=command))  # fmt: skip
+
+
+def _speaks(look: Look, facts: MachineFacts, alert: Living) -> bool:
+    """Whether a watcher lives where the alert comes from, which will say when it is over."""
+    patience = _PATIENCE * look.heartbeat
+    return any(one.lives(patience) and alert.scope == f"host:{one.host}" for one in facts.watchers)
+
+
+def flapping(look: Look) -> Iterator[Finding]:
+    """Alerts that open again and again; open until none of that fingerprint has opened for a while."""
+    for one in look.machine.openings if look.machine else ():
+        rule = look.rule(AlertKind.FLAPPING, one.schedule_id, one.labels)
+        within = rule.length("within")
+        lately = [at for at in one.at if look.now - at < within]
+        living = look.alert(AlertKind.FLAPPING, one.fingerprint)
+        if len(lately) > rule.number("opens") or (living is not None and lately):
+            yield _flaps(one, lately, within)
+
+
+def _flaps(one: Openings, lately: list[datetime], within: timedelta) -> Finding:
+    kind = one.fingerprint.partition(":")[0]
+    summary = f'{kind} of "{one.subject}" opened {len(lately)} times within {span(within)}'
+    return Finding(
+        AlertKind.FLAPPING,
+        one.fingerprint,
+        Severity.WARNING,
+        one.subject,
+        summary,
+        lately[0],
+        one.schedule_id,
+        one.queue,
+        one.labels,
+        evidence=Evidence(count=len(lately), command="celsched alerts"),
+    )
+
+
+def channel_failing(look: Look) -> Iterator[Finding]:
+    """Channels through which nothing could be sent, several times in a row; open until a send works."""
+    for one in look.machine.channels if look.machine else ():
+        scope = f"channel:{one.channel}"
+        living = look.alert(AlertKind.CHANNEL_FAILING, scope)
+        least = 1 if living is not None and living.open else look.rule(AlertKind.CHANNEL_FAILING).number("failures")
+        if one.failures_in_a_row < least:
+            continue
+        last = "" if one.last_error is None else f": {one.last_error}"
+        summary = f'{one.failures_in_a_row} messages in a row could not be sent through channel "{one.channel}"{last}'
+        since = (living.since if living else None) or one.last_sent_at or look.now
+        yield Finding(
+            AlertKind.CHANNEL_FAILING,
+            scope,
+            Severity.CRITICAL,
+            one.channel,
+            summary,
+            since,
+            evidence=Evidence(
+                error=one.last_error,
+                command=f"celsched alerts test {quote(one.channel)}",
+                count=one.failures_in_a_row,
+            ),
+        )
+
+
+JUDGES: Mapping[AlertKind, Judge] = {
+    AlertKind.DAEMON_DOWN: daemon_down,
+    AlertKind.WATCH_DOWN: watch_down,
+    AlertKind.CLOCK_JUMP: clock_jump,
+    AlertKind.STORE_DOWN: store_down,
+    AlertKind.BROKER_DOWN: broker_down,
+    AlertKind.FLAPPING: flapping,
+    AlertKind.CHANNEL_FAILING: channel_failing,
+}

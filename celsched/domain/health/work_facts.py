@@ -1,24 +1,74 @@
-"""Owns what a look at the store says of executions that wait or run, and of their queues. It judges nothing."""
+"""Owns what a look at the store says of executions that wait, run or just succeeded. It judges nothing."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from celsched.domain.execution import State
+from celsched.domain.health.machine_facts import Seen
 
 
 @dataclass(frozen=True, slots=True)
-class LateStart:
-    """Executions of one subject that should have started: how many, and the one that waits longest."""
+class Waiting:
+    """Executions that are due and have not started: of one subject, queue and state, all first attempts or none.
+
+    `due_at` is that of `oldest`, which waits longest. `sent_at`: when the message of `first_sent` was sent.
+    """
 
     subject: str
     schedule_id: int | None
     task_id: int
+    queue: str
+    state: State
+    retries: bool
     count: int
-    oldest_id: int
-    oldest_dispatch_at: datetime
+    oldest: int
+    due_at: datetime
+    fire_time: datetime | None = None
+    first_sent: int | None = None
+    sent_at: datetime | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An attempt that runs. `beats`: how often its worker has reported it; `silent`: for how long it has not."""
+
+    execution: int
+    subject: str
+    schedule_id: int | None
+    task_id: int
+    token: str
+    worker: str
+    beats: int
+    started_at: datetime
+    fire_time: datetime | None = None
+    soft_limit: timedelta | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    silent: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """An execution that succeeded; `took`: how long its last attempt ran."""
+
+    execution: int
+    ended_at: datetime
+    took: timedelta
+    fire_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WorkFacts:
-    """What waits and what runs."""
+    """What waits, runs and has just succeeded.
 
-    late: Sequence[LateStart] = ()
+    `fresh`: by schedule, its newest success since the last look; `history`: by schedule, its last successes, newest
+    first, of those schedules for which `needs_history` asked. `one_queue`: all queues are served through this one.
+    """
+
+    waiting: Sequence[Waiting] = ()
+    running: Sequence[Run] = ()
+    fresh: Mapping[int, Success] = field(default_factory=dict)
+    history: Mapping[int, Sequence[Success]] = field(default_factory=dict)
+    workers: Sequence[Seen] = ()
+    one_queue: str | None = None

@@ -1,0 +1,142 @@
+"""Owns what a watcher knows besides the store: how long who was silent, its machine's clock, the broker's answers.
+
+It gathers the facts of work and machine for one look, and never judges them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from celsched.domain.health import running
+from celsched.domain.health.kinds import AlertKind
+from celsched.domain.health.look import Look
+from celsched.domain.health.machine_facts import ClockReading, MachineFacts, Openings, Seen
+from celsched.domain.health.subjects import living_of, schedule_of
+from celsched.domain.health.work_facts import Run, Success, WorkFacts
+from celsched.domain.silence import Silence
+from celsched.monitor.clocks import ClockWatch
+from celsched.monitor.probe import Probe
+from celsched.store import watch_machine, watch_work
+from celsched.store.store import Tx
+
+_FRESH = timedelta(minutes=10)
+"""How far back the first look searches for successes."""
+_AGAIN = timedelta(minutes=1)
+"""How far each later one overlaps the one before: for commits that came late."""
+_HISTORY = timedelta(minutes=10)
+"""How long a schedule's past is remembered before it is read anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a watcher has besides the store. `host`: of this process; None and empty where there is nothing to look at.
+
+    `one_queue`: the queue through which the embedded broker serves all.
+    """
+
+    host: str = ""
+    clocks: ClockWatch | None = None
+    broker: Probe | None = None
+    one_queue: str | None = None
+
+
+@dataclass(slots=True)
+class _Past:
+    read_at: datetime
+    successes: Sequence[Success] = ()
+
+
+@dataclass(slots=True)
+class Observer:
+    """Remembers between looks; for one watcher only. `heartbeat`: how often instances report."""
+
+    around: Surroundings
+    heartbeat: timedelta
+    _claims: Silence = field(init=False)
+    _instances: Silence = field(init=False)
+    _past: dict[int, _Past] = field(default_factory=dict)
+    _looked_at: datetime | None = None
+    _clock: ClockReading | None = None
+    _monotonic: float = 0.0
+
+    def __post_init__(self) -> None:
+        longest = 2 * self.heartbeat.total_seconds()
+        self._claims, self._instances = Silence(longest), Silence(longest)
+
+    def begin(self, monotonic: float) -> None:
+        """Look at what is outside of the store, before a transaction; this is the look at that monotonic second."""
+        self._monotonic = monotonic
+        self._clock = self.around.clocks.read() if self.around.clocks else None
+
+    def facts(self, tx: Tx, look: Look) -> Look:
+        """Return the look with the facts of work and machine, read in this transaction; it may be run again."""
+        everybody = watch_machine.everybody(tx, look.now - look.rule(AlertKind.DUP_DELIVERY).length("quiet"))
+        seen = self._heard(everybody.seen, look.now)
+        return replace(look, work=self._work(tx, look, seen), machine=self._machine(tx, look, seen, everybody))
+
+    def end(self, now: datetime) -> None:
+        """The look at `now` was judged, and what was found is stored."""
+        self._looked_at = now
+        if self.around.clocks:
+            self.around.clocks.told()
+
+    def _heard(self, seen: Sequence[Seen], now: datetime) -> list[Seen]:
+        signs = {one.id: one.beat_at for one in seen}
+        before = {one.id: (now - one.beat_at).total_seconds() for one in seen}
+        silent = self._instances.look(signs, self._monotonic, before)
+        return [replace(one, silent=timedelta(seconds=silent[one.id])) for one in seen]
+
+    def _work(self, tx: Tx, look: Look, seen: Sequence[Seen]) -> WorkFacts:
+        since = look.now - _FRESH if self._looked_at is None else max(self._looked_at - _AGAIN, look.now - _FRESH)
+        workers = [one for one in seen if one.kind == "worker"]
+        runs = self._silent(watch_work.running(tx), workers, look.now)
+        fresh = watch_work.successes(tx, since)
+        return WorkFacts(
+            waiting=watch_work.waiting(tx, look.now),
+            running=runs,
+            fresh=fresh,
+            history=self._history(tx, look, running.needs_history(look, runs, fresh)),
+            workers=workers,
+            one_queue=self.around.one_queue,
+        )
+
+    def _silent(self, runs: Sequence[Run], workers: Iterable[Seen], now: datetime) -> list[Run]:
+        beats = {one.id: one.beat_at for one in workers}
+        before = {
+            run.token: (now - max(run.started_at, beats.get(run.worker, run.started_at))).total_seconds()
+            for run in runs
+        }
+        silent = self._claims.look({run.token: run.beats for run in runs}, self._monotonic, before)
+        return [replace(run, silent=timedelta(seconds=silent[run.token])) for run in runs]
+
+    def _history(self, tx: Tx, look: Look, wanted: set[int]) -> Mapping[int, Sequence[Success]]:
+        """Return the past of these schedules, read anew where it is old, or where the newest success decides."""
+        judged = {schedule_of(alert.scope) for alert in living_of(look, AlertKind.TOO_SHORT)}
+        self._past = {key: past for key, past in self._past.items() if abs(look.now - past.read_at) < _HISTORY}
+        missing = {key for key in wanted if key in judged or key not in self._past}
+        read = watch_work.history(tx, missing)
+        self._past |= {key: _Past(look.now, read.get(key, ())) for key in missing}
+        return {key: self._past[key].successes for key in wanted}
+
+    def _machine(self, tx: Tx, look: Look, seen: Sequence[Seen], everybody: watch_machine.Instances) -> MachineFacts:
+        running_now = [one for one in seen if one.stopped_at is None]
+        return MachineFacts(
+            host=self.around.host,
+            active_schedules=watch_machine.active_schedules(tx),
+            daemons=[one for one in running_now if one.kind == "daemon"],
+            daemon_stopped_at=everybody.daemon_stopped_at,
+            watchers=[one for one in running_now if one.kind == "watcher"],
+            clock=self._clock,
+            broker=self.around.broker.answer() if self.around.broker else None,
+            openings=_openings(tx, look),
+        )
+
+
+def _openings(tx: Tx, look: Look) -> list[Openings]:
+    rules = [
+        look.rule(AlertKind.FLAPPING),
+        *{id(one.rules): one.rules[AlertKind.FLAPPING] for one in look.schedules.values()}.values(),
+    ]
+    since = look.now - max(rule.length("within") for rule in rules)
+    flapping = [alert.scope for alert in living_of(look, AlertKind.FLAPPING)]
+    return watch_machine.openings(tx, since, int(min(rule.number("opens") for rule in rules)), flapping)
