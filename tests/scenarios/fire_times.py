@@ -4,6 +4,7 @@ It never breaks anything, and believes what the bodies wrote down rather than st
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from celsched.domain.execution import Execution, State
@@ -48,6 +49,11 @@ def each_ran_once(
     assert begun.keys() >= {row.id for row in rows}
     assert set(begun.values()) == {1}
     return rows
+
+
+def covered(rows: Iterable[Execution], every: timedelta = timedelta(seconds=1)) -> list[datetime]:
+    """Return every fire time of a period that some row accounts for, alone or in a range, as often as rows do."""
+    return sorted(_fire_time(row) + number * every for row in rows for number in range(row.count))
 
 
 def all_live(project: Project) -> None:

@@ -13,7 +13,7 @@ import pytest
 from celsched.domain.execution import Execution, State
 from celsched.operations.requests import RunNow, run_now
 from celsched.store.store import open_store
-from tests.scenarios.fire_times import all_live, begun, each_ran_once, rows_of
+from tests.scenarios.fire_times import all_live, begun, covered, each_ran_once, rows_of
 from tests.support.executions import attempts_of, execution_of
 from tests.support.factories import scope_of
 from tests.support.project import TASKS, Project, project_in
@@ -145,12 +145,6 @@ class Turn:
         for what in ("held", "first", "second", "after"):
             assert begun(self.project, self.name(what)) == [1]
         assert begun(self.project, self.name("fails once")) == [1, 2]
-
-
-def covered(rows: list[Execution]) -> list[datetime]:
-    """Return every fire time that some row accounts for, each as often as rows do."""
-    second = timedelta(seconds=1)
-    return sorted(row.fire_time + number * second for row in rows for number in range(row.count) if row.fire_time)
 
 
 def fired(project: Project) -> list[int]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from celsched.domain.execution import TERMINAL, State
-from tests.scenarios.fire_times import rows_of
+from tests.scenarios.fire_times import covered, rows_of
 from tests.scenarios.machines import HUB, Fleet, Lan
 from tests.support.executions import attempts_of
 from tests.support.project import lives
@@ -172,8 +172,7 @@ def _each_fire_time_once(fleet: Fleet) -> None:
         every=0.1,
         message="whatever was recorded has ended",
     )
-    times = [row.fire_time for row in rows for _ in range(row.count)]
-    assert times[0] is not None
+    times = covered(rows)
     assert times == [times[0] + timedelta(seconds=number) for number in range(len(times))], "I1"
     begun = Counter(note["execution"] for note in fleet.notes("each-second") if note["event"] == "begin")
     ended = Counter(note["execution"] for note in fleet.notes("each-second") if note["event"] == "end")
