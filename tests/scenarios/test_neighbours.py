@@ -74,14 +74,14 @@ def test_who_takes_a_message_of_a_neighbour_leaves_it_although_the_number_is_kno
     word = mine.store.write(store_word)
     for one in asked:
         left = f"a message for execution {one} of the store {word} is left"
-        wait_until(lambda left=left: left in worker.err, timeout=60, message=left)  # type: ignore[misc]
+        wait_until(lambda left=left: left in worker.err, timeout=120, message=left)  # type: ignore[misc]
     also = [theirs.ask("greet", name="theirs") for _ in range(3)]
     for one in also:
-        theirs.wait_for(one, State.SUCCEEDED, timeout=60)
+        theirs.wait_for(one, State.SUCCEEDED, timeout=120)
     assert worker.stop() == 0
     mine.start("worker", "-c", "1")
     for one in asked:
-        mine.wait_for(one, State.SUCCEEDED, timeout=60)
+        mine.wait_for(one, State.SUCCEEDED, timeout=120)
     assert mine.daemons[-1].stop() == 0
     assert sorted(note["execution"] for note in mine.notes("mine") if note["event"] == "begin") == asked
     assert sorted(note["execution"] for note in theirs.notes("theirs") if note["event"] == "begin") == also
@@ -120,10 +120,10 @@ def test_messages_of_another_protocol_and_garbage_are_refused_and_the_worker_goe
     worker = project.start("worker", "-c", "1")
     with closing(redis.client()) as client:
         client.lpush("default", *strange)
-    project.wait_for(known, State.SUCCEEDED, timeout=60)
+    project.wait_for(known, State.SUCCEEDED, timeout=120)
     behind = [project.ask("greet", name="behind") for _ in range(3)]
     for one in behind:
-        project.wait_for(one, State.SUCCEEDED, timeout=60)
+        project.wait_for(one, State.SUCCEEDED, timeout=120)
     begun = [note["execution"] for name in ("from a newer one", "behind") for note in project.notes(name)]
     assert sorted(begun) == sorted([known, *behind] * 2), "each began and ended once"
     wait_until(lambda: "celsched.execute.v2" in worker.err, message="the worker says what it does not know")
