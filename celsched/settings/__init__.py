@@ -4,7 +4,7 @@ It never opens a store or a broker, and it is the only reader of the environment
 """
 
 from celsched.settings.load import load, subprocess_environment
-from celsched.settings.model import NotifyTarget, Settings
+from celsched.settings.model import NotifyTarget, PingTarget, Settings
 from celsched.settings.secret import Secret, mask_url
 
-__all__ = ["NotifyTarget", "Secret", "Settings", "load", "mask_url", "subprocess_environment"]
+__all__ = ["NotifyTarget", "PingTarget", "Secret", "Settings", "load", "mask_url", "subprocess_environment"]

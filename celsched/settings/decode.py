@@ -13,7 +13,6 @@ from typing import Any
 from celsched.domain.names import clean_name, suggestion
 from celsched.domain.policy import OnStoreOutage
 from celsched.errors import InvalidDefinition, InvalidRule
-from celsched.settings.model import SEVERITIES, NotifyTarget
 from celsched.settings.secret import Secret
 from celsched.settings.unusable import Unusable
 from celsched.timing.duration import parse_duration
@@ -163,21 +162,6 @@ def queue(raw: Any, base: Path) -> str:
 def word(raw: Any, base: Path) -> str:
     """Read a text that is not blank."""
     return _text(raw, "text").strip()
-
-
-def channel(raw: Any, base: Path) -> NotifyTarget:
-    """Read a channel: its URL, or a table with `url`, `name`, and `severity` (one or a list; none written: all)."""
-    table = {"url": raw} if isinstance(raw, str) else raw
-    if not isinstance(table, dict):
-        raise Unusable(f"must hold URLs or tables with `url`, not {raw!r}")
-    for key in table:
-        if key not in {"url", "name", "severity"}:
-            raise Unusable(f"has a channel with the unknown key `{key}`", suggestion(key, ("url", "name", "severity")))
-    target = url(table.get("url"), base)
-    wanted = table.get("severity", list(SEVERITIES))
-    severities = many(word_of(*SEVERITIES))(wanted, base)
-    name = table.get("name", target.reveal().partition(":")[0])
-    return NotifyTarget(word(name, base), target, severities)
 
 
 def many(read_one: Reader, *, separator: str | None = ",") -> Reader:

@@ -23,6 +23,8 @@ POINTS = frozenset(
         "end.recorded",  # T6: recorded
         "lost.written",  # T9: lost or retrying, not committed
         "lost.committed",  # T9: committed
+        "notice.leased",  # a message is leased, not sent
+        "notice.sent",  # the channel took it, that is not recorded
     }
 )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from celsched.domain.names import suggestion
 from celsched.errors import SettingsError
 from celsched.settings import file as settings_file
 from celsched.settings.model import Settings
@@ -138,6 +139,14 @@ def _check_together(settings: Settings) -> None:
             f"{settings.origins['notify']}: two channels of `notify` are called {twice!r}",
             hint="give each a `name` of its own",
         )
+    pings = [ping.name for ping in settings.pings]
+    for key in ("daemon_ping", "watch_ping"):
+        wanted = getattr(settings, key)
+        if wanted is not None and wanted not in pings:
+            raise SettingsError(
+                f"{settings.origins[key]}: `{key}` names {wanted!r}, and `pings` has no such name",
+                hint=suggestion(wanted, pings) or "write under [pings] its name and URL",
+            )
 
 
 def _strange_variables(env: Mapping[str, str]) -> Iterator[str]:

@@ -20,15 +20,36 @@ SEVERITIES = ("info", "warning", "critical")
 
 @dataclass(frozen=True, slots=True)
 class NotifyTarget:
-    """A channel: an Apprise URL, the name by which commands call it, and the severities it gets."""
+    """A channel: where it sends, the name by which commands call it, and which alerts it gets.
+
+    `url` is empty where `command` is a program with its arguments. `key` signs what a webhook posts. Alerts must have
+    one of `severities` and of `kinds` (none: all), and carry all of `labels`.
+    """
 
     name: str
     url: Secret = field(repr=False)
     severities: tuple[str, ...] = SEVERITIES
+    kinds: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    command: tuple[str, ...] = field(default=(), repr=False)
+    key: Secret | None = field(default=None, repr=False)
 
     @property
     def shown(self) -> str:
-        """Its URL as it may be shown: in many services the path is the secret, so only the scheme."""
+        """Where it sends as it may be shown: the scheme, because in many services the path is the secret; a program."""
+        return f"command:{self.command[0]}" if self.command else mask_after_scheme(self.url.reveal())
+
+
+@dataclass(frozen=True, slots=True)
+class PingTarget:
+    """A dead man's switch outside: its name, and the URL that is called."""
+
+    name: str
+    url: Secret = field(repr=False)
+
+    @property
+    def shown(self) -> str:
+        """Its URL as it may be shown: the path is the secret."""
         return mask_after_scheme(self.url.reveal())
 
 
@@ -60,6 +81,9 @@ class Settings:
     misfire_after: timedelta
     on_store_outage: OnStoreOutage
     notify: tuple[NotifyTarget, ...]
+    pings: tuple[PingTarget, ...]
+    daemon_ping: str | None
+    watch_ping: str | None
     redact: tuple[str, ...]
     lease: timedelta
     heartbeat: timedelta

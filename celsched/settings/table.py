@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from celsched.domain.health.watched import LabelRule
-from celsched.settings import alerting
+from celsched.settings import alerting, channels
 from celsched.settings import decode as read
 from celsched.settings.decode import Reader
-from celsched.settings.model import NotifyTarget
+from celsched.settings.model import NotifyTarget, PingTarget
 from celsched.settings.secret import Secret
 from celsched.timing.duration import format_duration
 
@@ -62,7 +62,10 @@ _ROWS = (
     Setting("default_max_retries", read.whole(0, 1_000_000), 3, "retries of a task that names none"),
     Setting("misfire_after", read.length(), "60s", "a fire time found due later than this is a misfire"),
     Setting("on_store_outage", read.outage, "auto", "running tasks while the store is away: auto, kill, continue"),
-    Setting("notify", read.many(read.channel, separator=None), [], "channels: Apprise URLs with their severities"),
+    Setting("notify", read.many(channels.channel, separator=None), [], "channels: URLs, each with the alerts it gets"),
+    Setting("pings", channels.pings, {}, "dead man's switches outside (healthchecks): name and URL of each"),
+    Setting("daemon_ping", read.word, None, "the ping by which `run` says every minute that it is alive"),
+    Setting("watch_ping", read.word, None, "the ping by which `watch` says every minute that it is alive"),
     Setting("redact", read.many(read.word), [], "further words whose values are masked before they are stored"),
     Setting("lease", read.length(), "60s", "silence after which a running execution counts as lost"),
     Setting("heartbeat", read.length(), "10s", "how often a worker reports its executions"),
@@ -78,6 +81,8 @@ SETTINGS = {setting.key: setting for setting in _ROWS}
 
 def to_text(value: Any) -> str:
     """Return a value in force as the text of an environment variable, from which the same value is read."""
+    if isinstance(value, tuple) and value and isinstance(value[0], PingTarget):
+        return json.dumps({ping.name: ping.url.reveal() for ping in value}, ensure_ascii=False)
     if isinstance(value, tuple):
         return json.dumps([_plain(item) for item in value], ensure_ascii=False)
     if isinstance(value, Mapping):
@@ -88,7 +93,9 @@ def to_text(value: Any) -> str:
 def shown(key: str, value: Any) -> Any:
     """Return a value in force as it may be shown: passwords masked, lengths of time short, None for none."""
     if isinstance(value, NotifyTarget):
-        return {"name": value.name, "url": value.shown, "severity": list(value.severities)}
+        return channels.shown(value)
+    if key == "pings":
+        return {ping.name: ping.shown for ping in value}
     if isinstance(value, tuple):
         return [shown(key, item) for item in value]
     if key == "broker_url" and value is None:
@@ -99,13 +106,12 @@ def shown(key: str, value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, NotifyTarget):
-        return {"name": value.name, "url": value.url.reveal(), "severity": list(value.severities)}
     rules: tuple[tuple[type, Callable[[Any], Any]], ...] = (
         (Secret, Secret.reveal),
         (Path, str),
         (timedelta, format_duration),
         (Enum, lambda word: word.value),
+        (NotifyTarget, channels.written),
         (LabelRule, alerting.written_rule),
         (Mapping, alerting.written_tunings),
     )

@@ -17,6 +17,10 @@ _PATIENCE = 16.0
 """Seconds for a boot, and for the lease after which a daemon writes `lost`."""
 
 
+OF_WATCHERS = frozenset(point for point in POINTS if point.startswith("notice"))
+"""Those that neither daemons nor workers pass."""
+
+
 class FaultPoints:
     """All points in random order, again and again, so that none is left to luck."""
 
@@ -26,7 +30,7 @@ class FaultPoints:
     def next(self, chance: random.Random) -> Mischief:
         """Return the fault at the next point."""
         if not self._left:
-            self._left = chance.sample(sorted(POINTS), len(POINTS))
+            self._left = chance.sample(sorted(POINTS - OF_WATCHERS), len(POINTS - OF_WATCHERS))
         return at_point(self._left.pop())
 
 

@@ -1,0 +1,108 @@
+"""Owns how channels and pings are read and written. It never shows a URL, and opens none."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from celsched.domain.health.kinds import AlertKind
+from celsched.domain.names import suggestion
+from celsched.settings import decode as read
+from celsched.settings.model import SEVERITIES, NotifyTarget, PingTarget
+from celsched.settings.secret import Secret
+from celsched.settings.unusable import Unusable
+
+_KEYS = ("url", "name", "severity", "kinds", "labels", "command", "key")
+_COMMAND = "command:"
+_LOG = "log:"
+
+
+def channel(raw: Any, base: Path) -> NotifyTarget:
+    """Read a channel: its URL, or a table with `url` or `command`, and `name`, `severity`, `kinds`, `labels`, `key`.
+
+    `log:` is the log; `command:PROGRAM ARGUMENT...` is split as a shell would. Which URL is good, the channel says.
+    """
+    table = {"url": raw} if isinstance(raw, str) else raw
+    if not isinstance(table, dict):
+        raise Unusable(f"must hold URLs or tables with `url`, not {raw!r}")
+    for key in table:
+        if key not in _KEYS:
+            raise Unusable(f"has a channel with the unknown key `{key}`", suggestion(key, _KEYS))
+    target, argv = _where(table, base)
+    default = Path(argv[0]).name if argv else target.reveal().partition(":")[0]
+    secret = table.get("key")
+    return NotifyTarget(
+        name=read.word(table.get("name", default), base),
+        url=target,
+        severities=read.many(read.word_of(*SEVERITIES))(table.get("severity", list(SEVERITIES)), base),
+        kinds=read.many(read.word_of(*(kind.value for kind in AlertKind)))(table.get("kinds", []), base),
+        labels=_labels(table.get("labels", {})),
+        command=argv,
+        key=None if secret is None else Secret(read.word(secret, base)),
+    )
+
+
+def _where(table: dict[str, Any], base: Path) -> tuple[Secret, tuple[str, ...]]:
+    given = table.get("url")
+    if "command" in table:
+        if given:
+            raise Unusable("has a channel with both `url` and `command`", "a channel is one of them")
+        return Secret(""), _argv(table["command"])
+    if isinstance(given, str) and given.startswith(_COMMAND):
+        return Secret(""), _argv(given.removeprefix(_COMMAND))
+    if isinstance(given, str) and given in {_LOG, f"{_LOG}//"}:
+        return Secret(f"{_LOG}//"), ()
+    return read.url(given, base), ()
+
+
+def _argv(raw: Any) -> tuple[str, ...]:
+    try:
+        words = shlex.split(raw) if isinstance(raw, str) else raw
+    except ValueError as error:
+        raise Unusable(f"has a `command` that cannot be split: {error}") from None
+    if not isinstance(words, list) or not words or not all(isinstance(word, str) and word for word in words):
+        raise Unusable("needs as `command` a program with its arguments, as a list of texts")
+    return tuple(words)
+
+
+def _labels(raw: Any) -> dict[str, str]:
+    if not isinstance(raw, Mapping) or not all(isinstance(text, str) for text in raw.values()):
+        raise Unusable(f"needs as `labels` a table from text to text, not {raw!r}")
+    return {str(name): text for name, text in raw.items()}
+
+
+def pings(raw: Any, base: Path) -> tuple[PingTarget, ...]:
+    """Read a table from a ping's name to its URL; in text as JSON."""
+    if isinstance(raw, str):
+        try:
+            raw = json.loads(raw)
+        except ValueError:
+            raise Unusable("is no JSON") from None  # the text holds secrets
+    if not isinstance(raw, Mapping):
+        raise Unusable("must be a table from name to URL")
+    return tuple(PingTarget(read.word(name, base), _ping_url(name, text, base)) for name, text in raw.items())
+
+
+def _ping_url(name: str, raw: Any, base: Path) -> Secret:
+    found = read.url(raw, base)
+    if found.reveal().partition(":")[0] not in {"http", "https"}:
+        raise Unusable(f"needs for {name!r} an http or https URL")
+    return found
+
+
+def written(target: NotifyTarget) -> dict[str, Any]:
+    """Return a channel as a settings file writes it, secrets and all: for the environment of our own processes."""
+    where = {"command": list(target.command)} if target.command else {"url": target.url.reveal()}
+    return where | _plain(target) | ({"key": target.key.reveal()} if target.key else {})
+
+
+def shown(target: NotifyTarget) -> dict[str, Any]:
+    """Return a channel as it may be shown."""
+    return {"name": target.name, "url": target.shown} | _plain(target) | ({"key": "***"} if target.key else {})
+
+
+def _plain(target: NotifyTarget) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": target.name, "severity": list(target.severities)}
+    found |= {"kinds": list(target.kinds)} if target.kinds else {}
+    return found | ({"labels": dict(target.labels)} if target.labels else {})
