@@ -3,20 +3,19 @@
 Definitions are decoded once and kept until they change; each look reads only the states.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, func, select
 
-from celsched.domain.definition import effective
 from celsched.domain.execution import State
 from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.watched import Living, RuleBook, Trouble, Watched
+from celsched.domain.health.wishes import decode_wishes
 from celsched.domain.options import OPTIONS, Layer
 from celsched.domain.state import ScheduleState
-from celsched.store.definitions import joined, stored_schedule
 from celsched.store.tables import LIVE, TROUBLE, attempts, executions, schedules, states, tasks
 
 _MANY = 500
@@ -32,6 +31,16 @@ class _Kept:
     key: _Key
     watched: Watched
     fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What the watcher needs of a task, as it is stored."""
+
+    revision: int
+    name: str
+    options: Mapping[str, Any]
+    defaults: Mapping[str, Any]
 
 
 class Roster:
@@ -67,48 +76,71 @@ class Roster:
         return replace(kept.watched, state=state, recent=row["recent"])
 
     def _decode(self, tx: Connection, ids: Sequence[int]) -> Iterator[_Kept]:
+        known: dict[int, _Task] = {}
         for begin in range(0, len(ids), _MANY):
-            query = joined().where(schedules.c.id.in_(ids[begin : begin + _MANY]))
-            for row in tx.execute(query).mappings():
-                key = (row["schedule_revision"], row["task_id"], row["task_revision"])
-                try:
-                    yield _Kept(key, self._record(row, self._in_force(row)))
-                except Exception as error:  # for example a zone that is gone from the system's time zone data
-                    blank = {name: OPTIONS[name].default for name in _OPTIONS}
-                    yield _Kept(key, self._record(row, blank), str(error))
+            rows = tx.execute(_DEFINITIONS.where(schedules.c.id.in_(ids[begin : begin + _MANY]))).mappings().all()
+            missing = {row["task_id"] for row in rows} - known.keys()
+            for task in tx.execute(_TASKS.where(tasks.c.id.in_(missing))).mappings() if missing else ():
+                known[task["id"]] = _Task(task["revision"], task["name"], task["options"], task["defaults"])
+            for row in rows:
+                yield self._kept_of(row, known[row["task_id"]])
 
-    def _in_force(self, row: RowMapping) -> dict[str, Any]:
-        stored = stored_schedule(row)
-        policies = effective(stored.task.definition, stored.definition, self._settings)
-        task, schedule = stored.task.definition, stored.definition
-        written = (task.defaults, schedule.defaults, task.options, schedule.options)
-        own = [layer["alerts"].tunings for layer in written if "alerts" in layer]
-        return {name: getattr(policies, name) for name in _OPTIONS} | {"own": own}
-
-    def _record(self, row: RowMapping, policies: dict[str, Any]) -> Watched:
-        return Watched(
-            id=row["schedule_id"],
-            name=row["schedule_name"],
+    def _kept_of(self, row: RowMapping, task: _Task) -> _Kept:
+        key, fault = (row["revision"], row["task_id"], task.revision), None
+        try:
+            policies = self._in_force(row, task)
+        except Exception as error:  # for example a zone that is gone from the system's time zone data
+            policies, fault = {name: OPTIONS[name].default for name in _OPTIONS} | {"alerts": []}, str(error)
+        written = policies.pop("alerts")
+        watched = Watched(
+            id=row["id"],
+            name=row["name"],
             task_id=row["task_id"],
-            task=row["task_name"],
-            queue=policies["queue_name"],
-            labels=policies["labels"],
-            enabled=policies["enabled"],
-            schedule_type=row["schedule_schedule_type"],
-            rule=row["schedule_rule"],
-            timezone=policies["timezone"],
-            end_at=policies["end_at"],
-            max_runs=policies["max_runs"],
-            created_at=row["schedule_created_at"],
-            updated_at=row["schedule_updated_at"],
-            state=ScheduleState(**{name: row[f"state_{name}"] for name in ScheduleState.__slots__}),
-            recent=row["state_recent"],
-            rules=self._rules.rules(policies["labels"], policies.get("own", ())),
+            task=task.name,
+            queue=policies.pop("queue_name"),
+            schedule_type=row["schedule_type"],
+            rule=row["rule"],
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+            state=_NO_STATE,
+            recent="",
+            rules=self._rules.rules(policies["labels"], [wishes.tunings for wishes in written]),
+            **policies,
         )
+        return _Kept(key, watched, fault)
+
+    def _in_force(self, row: RowMapping, task: _Task) -> dict[str, Any]:
+        """Return what `effective` says of the options that are watched, and everybody's wishes, weakest first."""
+        raw = (row["options"], task.options, row["defaults"], task.defaults)
+        found: dict[str, Any] = {}
+        for name in _OPTIONS:
+            layer = next((layer for layer in raw if name in layer), None)
+            if layer is not None:
+                found[name] = OPTIONS[name].decode(name, layer[name])
+            else:
+                found[name] = self._settings.get(name, OPTIONS[name].default)
+        wishes = (task.defaults, row["defaults"], task.options, row["options"])
+        return found | {"alerts": [decode_wishes("alerts", layer["alerts"]) for layer in wishes if "alerts" in layer]}
 
 
 _OPTIONS = ("queue_name", "labels", "enabled", "timezone", "end_at", "max_runs")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_STATE = ScheduleState(0, 0, _EPOCH, _EPOCH, None, None)
+"""Stands in a kept definition for the state, which each look reads anew."""
 
+_DEFINITIONS = select(
+    schedules.c.id,
+    schedules.c.name,
+    schedules.c.task_id,
+    schedules.c.revision,
+    schedules.c.schedule_type,
+    schedules.c.rule,
+    schedules.c.options,
+    schedules.c.defaults,
+    schedules.c.created_at,
+    schedules.c.updated_at,
+)
+_TASKS = select(tasks.c.id, tasks.c.revision, tasks.c.name, tasks.c.options, tasks.c.defaults)
 _STATES = (
     select(
         states,
