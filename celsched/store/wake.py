@@ -78,8 +78,8 @@ class Doorbell:
         if self._connection is None:
             engine, _ = make_engine(self._url)
             raw = engine.raw_connection()
+            self._connection = raw.driver_connection  # before detach: afterwards it is None
             raw.detach()
-            self._connection = raw.driver_connection
             self._connection.autocommit = True
             self._connection.execute(f"LISTEN {CHANNEL}")
         ready, _, _ = select.select([self._reader, self._connection.fileno()], [], [], max(0.0, seconds))
