@@ -42,6 +42,7 @@ _PREDECESSOR = 10.0  # seconds to wait until the main process has buried a dead 
 _PATIENCE = 15.0
 
 Claim = Callable[[Tx, Claimant], Execution | Refusal]
+Twice = Callable[[Tx], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,10 @@ class _Job:
     files: OutputFiles
 
 
-def execute(runtime: Runtime, claim: Claim, *, what: str, task_id: str) -> None:
+def execute(runtime: Runtime, claim: Claim, *, what: str, task_id: str, twice: Twice | None = None) -> None:
     """Claim by `claim`, run the body, record the end. `what` names the message in the log.
+
+    `twice`: whether what is refused because another holds it, or has ended it, was delivered a second time.
 
     A refused claim, or a store that cannot be reached, ends quietly: the store publishes again what must run.
     """
@@ -68,7 +71,7 @@ def execute(runtime: Runtime, claim: Claim, *, what: str, task_id: str) -> None:
             logger.warning("%s is left: the slot of a dead child was not cleared", what)
             return
         try:
-            execution = _claimed(job, claim, what)
+            execution = _claimed(job, claim, what, twice)
             if execution is not None and execution.recipe is not None:
                 runtime.fault("claim.committed")
                 _run(job, execution, execution.recipe, task_id)
@@ -93,7 +96,7 @@ def _enter(job: _Job) -> bool:
         clock.wait(threading.Event(), 0.02)
 
 
-def _claimed(job: _Job, claim: Claim, what: str) -> Execution | None:
+def _claimed(job: _Job, claim: Claim, what: str, twice: Twice | None) -> Execution | None:
     identity, store = job.runtime.identity, job.runtime.store
     store.refresh_clock()  # a child may live for days; at most one question each 30 s
     by = Claimant(job.token, identity.id, identity.host, os.getpid())
@@ -116,13 +119,15 @@ def _claimed(job: _Job, claim: Claim, what: str) -> Execution | None:
             logger.warning("%s was not claimed: %s", what, error.message)
             return None
         return mine
-    if isinstance(found, Refusal):
-        # Re-run after a lost reply, a claim meets itself.
-        mine = store.read(lambda tx: claims.claimed_by(tx, job.token)) if found is Refusal.TAKEN else None
-        if mine is None:
-            logger.debug("%s is refused: %s", what, found)
-        return mine
-    return found
+    if not isinstance(found, Refusal):
+        return found
+    # Re-run after a lost reply, a claim meets itself.
+    mine = store.read(lambda tx: claims.claimed_by(tx, job.token)) if found is Refusal.TAKEN else None
+    if mine is None:
+        logger.debug("%s is refused: %s", what, found)
+        if found is Refusal.TAKEN and twice is not None and store.read(twice):
+            job.runtime.slots.count_duplicate(job.index)  # the store learns of it with the worker's next heartbeat
+    return mine
 
 
 def _run(job: _Job, execution: Execution, recipe: Recipe, task_id: str) -> None:
@@ -203,8 +208,8 @@ def _captured(job: _Job, mine: Frame) -> Iterator[None]:
             stack.enter_context(capturing(recorder, lambda: alone or frame.get() is mine))
             if alone:
                 stack.enter_context(redirecting(recorder, job.files))
-        except (OSError, CelschedError):
-            logger.warning("the output of this execution cannot be captured", exc_info=True)
+        except (OSError, CelschedError) as error:
+            logger.warning("the output of this execution cannot be captured: %s", error)
         yield
 
 

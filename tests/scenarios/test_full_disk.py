@@ -1,0 +1,128 @@
+"""A full disk below the store, and below the worker's own files; then there is room again.
+
+It judges by what the bodies wrote down, on another disk, and by the ledger.
+"""
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from celsched.domain.execution import State
+from tests.scenarios.fire_times import PATIENCE, all_live, begun, each_ran_once, rows_of
+from tests.scenarios.small_disk import SmallDisk, small_disk
+from tests.support.executions import texts_of
+from tests.support.project import TASKS, Daemon, Project, project_in
+from tests.support.waiting import wait_until
+
+SETTINGS = """
+heartbeat = "500ms"
+lease = "3s"
+republish = "1s"
+drain = "2s"
+kill_grace = "300ms"
+"""
+MANIFEST = """
+version: 1
+defaults: {max_retries: 0}
+tasks:
+  greet: {task_path: jobs.hello}
+  until: {task_path: jobs.until}
+  flood: {task_path: jobs.floods}
+schedules:
+  each second: {task: greet, every: 1s, overlap: allow, params: {name: each-second}}
+"""
+UNTIL = """
+
+def until(name: str) -> None:
+    note("begin", name)
+    while not (HERE / f"{name}.may-end").exists():
+        time.sleep(0.05)
+    note("end", name)
+
+
+def floods(name: str) -> None:
+    note("begin", name)
+    for number in range(1000):
+        print(number, "x" * 200)
+    note("end", name)
+"""
+
+
+@dataclass
+class Place:
+    project: Project
+    daemon: Daemon
+    data: SmallDisk
+    temporary: SmallDisk
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A daemon with its embedded worker, whose data folder and temporary folder are small disks of their own."""
+    folder = tmp_path_factory.mktemp("full")
+    with (
+        small_disk(folder / ".celsched", 8) as data,
+        small_disk(folder / "temporary", 1) as temporary,
+        project_in(folder, extra_settings=SETTINGS) as project,
+    ):
+        project.write("jobs.py", TASKS.read_text() + UNTIL)
+        project.apply(MANIFEST)
+        daemon = project.start("run", env={"TMPDIR": str(temporary.folder)})
+        project.wait_for(project.ask("greet", name="warm"), State.SUCCEEDED, timeout=PATIENCE)
+        yield Place(project, daemon, data, temporary)
+
+
+def test_a_store_on_a_full_disk_starts_nothing_and_catches_up(place: Place) -> None:
+    project = place.project
+    long = project.ask("until", name="long")
+    project.wait_for_note("long", timeout=PATIENCE)
+    asked = [project.ask("greet", name=f"before {number}") for number in range(3)]
+    place.data.fill()
+    full_since = time.monotonic()
+    wait_until(lambda: "is full" in place.daemon.err, timeout=PATIENCE, message="the daemon says that the disk is full")
+    refused = project.run("run-now", "greet", "--param", "name=refused")
+    assert refused.code == 6
+    assert "the disk of the store" in refused.err
+    assert "is full" in refused.err
+    wait_until(lambda: time.monotonic() > full_since + 6, timeout=PATIENCE, message="it is full for two leases")
+    started = {note["execution"] for note in project.notes() if note["event"] == "begin"}
+    claimed = {row["id"] for row in project.json("executions", "--limit", "1000") if row["started_at"] is not None}
+    assert started <= claimed, "a body began whose claim is not in the store"
+    fires = len(rows_of(project, "each second"))
+    place.data.make_room()
+    wait_until(lambda: len(rows_of(project, "each second")) > fires + 4, timeout=PATIENCE, message="it goes on")
+    (project.folder / "long.may-end").touch()
+    assert project.wait_for(long, State.SUCCEEDED, timeout=PATIENCE).attempt == 1
+    assert begun(project, "long") == [1]
+    for number, execution_id in enumerate(asked):
+        project.wait_for(execution_id, State.SUCCEEDED, timeout=PATIENCE)
+        assert begun(project, f"before {number}") == [1]
+    assert begun(project, "refused") == []
+    each_ran_once(project, "each second", name="each-second")
+    all_live(project)
+    assert "embedded worker ended" not in place.daemon.err
+    said = [line for line in place.daemon.err.splitlines() if " info " not in line]
+    assert len(said) < 20, said  # it was full for some thirty scans
+
+
+def test_bodies_run_while_the_workers_own_disk_is_full_or_its_folder_gone(place: Place) -> None:
+    project = place.project
+    place.temporary.fill()
+    without = project.ask("flood", name="no room")
+    project.wait_for(without, State.SUCCEEDED, timeout=PATIENCE)
+    assert begun(project, "no room") == [1]
+    assert len(texts_of(project.store, without)) < 1000, "it was not full"
+    place.temporary.make_room()
+    captured = project.ask("flood", name="room")
+    project.wait_for(captured, State.SUCCEEDED, timeout=PATIENCE)
+    assert len(texts_of(project.store, captured)) == 1000
+    (folder,) = place.temporary.folder.glob("celsched-worker-*")
+    shutil.rmtree(folder)
+    project.wait_for(project.ask("greet", name="no folder"), State.SUCCEEDED, timeout=PATIENCE)
+    assert begun(project, "no folder") == [1]
+    each_ran_once(project, "each second", name="each-second")
+    all_live(project)
+    assert "embedded worker ended" not in place.daemon.err
