@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, exists, insert, not_, or_, select, update
+from sqlalchemy import Connection, and_, exists, insert, not_, or_, select, update
 
 from celsched.domain.execution import Execution, State
 from celsched.domain.policy import Overlap
@@ -159,6 +159,19 @@ def claimed_by(tx: Connection, token: str) -> Execution | None:
         .one_or_none()
     )
     return None if row is None else execution_record(row)
+
+
+def came_twice(tx: Connection, execution_id: int, attempt: int) -> bool:
+    """Return whether a message of this attempt that was refused as TAKEN is a copy that nobody sent.
+
+    The attempt was claimed, and only one message of it was ever sent. What we ourselves send again, because it lay
+    unclaimed for too long, is no fault of the broker.
+    """
+    one = select(executions.c.id).where(
+        executions.c.id == execution_id, executions.c.attempt == attempt, executions.c.publishes == 1
+    )
+    begun = select(attempts.c.attempt).where(attempts.c.execution_id == execution_id, attempts.c.attempt == attempt)
+    return bool(tx.scalar(select(and_(exists(one), exists(begun)))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, case, delete, insert, literal, select, update
 
 from celsched.store.tables_watch import instances
+from celsched.store.types import Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,19 @@ def register(tx: Connection, instance: Instance) -> None:
         tx.execute(insert(instances).values(values))
 
 
-def beat(tx: Connection, instance_id: str, now: datetime, *, busy: int = 0, note: str | None = None) -> bool:
-    """Say that the instance lives; return False where its row is gone (then register again)."""
-    done = tx.execute(
-        update(instances)
-        .where(instances.c.id == instance_id)
-        .values(beat_at=now, busy=busy, note=note, stopped_at=None)
-    )
+def beat(
+    tx: Connection, instance_id: str, now: datetime, *, busy: int = 0, note: str | None = None, duplicates: int = 0
+) -> bool:
+    """Say that the instance lives; return False where its row is gone (then register again).
+
+    `duplicates`: how many messages it has refused so far because another had claimed their attempt.
+    """
+    values: dict[str, Any] = {"beat_at": now, "busy": busy, "note": note, "stopped_at": None}
+    if duplicates:
+        i = instances.c
+        values["duplicates"] = duplicates
+        values["duplicate_at"] = case((i.duplicates != duplicates, literal(now, Instant())), else_=i.duplicate_at)
+    done = tx.execute(update(instances).where(instances.c.id == instance_id).values(values))
     return bool(done.rowcount == 1)
 
 

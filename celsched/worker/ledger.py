@@ -76,10 +76,10 @@ class Ledger:
         asked = self._monotonic()
         # Taken before the beat: a claim made after it would be missing in its answer.
         running = {seen.token for seen in self._occupants() if seen.state is SlotState.BODY}
-        now, busy = self._store.clock.now(), len(self._slots.busy())
+        now, busy, twice = self._store.clock.now(), len(self._slots.busy()), self._slots.duplicates()
 
         def work(tx: Tx) -> list[Held]:
-            if not instances.beat(tx, self._instance.id, now, busy=busy):
+            if not instances.beat(tx, self._instance.id, now, busy=busy, duplicates=twice):
                 instances.register(tx, replace(self._instance, beat_at=now, busy=busy))
             return claims.beat(tx, self._instance.id)
 

@@ -108,8 +108,11 @@ class WorkerSide:
         def claim(tx: Tx, by: claims.Claimant) -> Any:
             return claims.claim(tx, message.execution_id, message.attempt, by, runtime.store.clock.now())
 
+        def twice(tx: Tx) -> bool:
+            return claims.came_twice(tx, message.execution_id, message.attempt)
+
         what = f"the message of execution {message.execution_id}.{message.attempt}"
-        execute(runtime, claim, what=what, task_id=task_id)
+        execute(runtime, claim, what=what, task_id=task_id, twice=twice)
 
     def _on_worker_init(self, sender: Any, **_: Any) -> None:
         if sender.app is not self.app or self.runtime is not None:

@@ -18,10 +18,12 @@ from celsched.worker.progress_cell import CELL_SIZE, read_progress, reset_progre
 
 MOST_SLOTS = 256
 _SLOT_SIZE = 1024
-_HEADER_SIZE = 1024
+_HEADER_SIZE = 2048
 _FORMAT = struct.Struct("<BBxxIiIqddd32sqqqqq")
 _PROGRESS_AT = _SLOT_SIZE - CELL_SIZE
 _DRAINING_AT = 0
+_COUNTS_AT = 1024
+_COUNT = struct.Struct("<I")
 
 
 class SlotState(IntEnum):
@@ -175,6 +177,16 @@ class Slots:
     def start_draining(self) -> None:
         """Tell every child that nothing new may be claimed; safe in a signal handler."""
         self._memory[_DRAINING_AT] = 1
+
+    def count_duplicate(self, index: int) -> None:
+        """Count a message that came twice; only the process of this slot counts there, so no lock is needed."""
+        place = _COUNTS_AT + index * _COUNT.size
+        (count,) = _COUNT.unpack_from(self._memory, place)
+        _COUNT.pack_into(self._memory, place, count + 1)
+
+    def duplicates(self) -> int:
+        """Return how many messages came twice since the worker's start."""
+        return sum(_COUNT.unpack_from(self._memory, _COUNTS_AT + index * _COUNT.size)[0] for index in range(self.count))
 
     def report(self, index: int, progress: Progress) -> None:
         """Keep the newest progress of the slot's body; takes no lock, so it is cheap enough for a tight loop."""

@@ -9,7 +9,7 @@ import pytest
 
 from celsched.domain.execution import Execution, State
 from celsched.redact import Redactor
-from celsched.store import claims, instances, transitions
+from celsched.store import claims, instances, transitions, watch_machine
 from celsched.store.claims import Claimant
 from celsched.store.endings import Ending
 from celsched.store.store import Store, open_store
@@ -77,6 +77,22 @@ def test_a_beat_counts_for_every_claim_and_registers_the_worker(bench: Bench) ->
     assert (found.id, found.busy, list(found.queues)) == (bench.worker, 2, ["default"])
     assert bench.guard.heard == 7.0
     assert bench.guard.stopped == {}
+
+
+def test_a_beat_tells_what_came_twice_and_when_the_last_did(bench: Bench) -> None:
+    def told() -> tuple[int, object]:
+        bench.ledger.beat()
+        (worker,) = bench.store.read(lambda tx: watch_machine.everybody(tx, bench.store.clock.now())).seen
+        return worker.duplicates, worker.duplicate_at
+
+    assert told() == (0, None)
+    bench.slots.count_duplicate(1)
+    count, first = told()
+    assert (count, first is None) == (1, False)
+    assert told() == (1, first)
+    bench.slots.count_duplicate(2)
+    count, second = told()
+    assert (count, second != first) == (2, True)
 
 
 def test_a_claim_that_the_store_no_longer_grants_is_fenced(bench: Bench) -> None:

@@ -52,6 +52,21 @@ def test_what_a_child_writes_the_parent_reads_whole(slots: Slots) -> None:
     assert slots.read(3) == Occupant()
 
 
+def test_each_child_counts_what_came_twice_in_its_own_slot(slots: Slots) -> None:
+    def child() -> bool:
+        slots.after_fork()
+        slots.count_duplicate(3)
+        return True
+
+    assert slots.duplicates() == 0
+    assert [in_child(child), in_child(child)] == [0, 0]
+    slots.count_duplicate(0)
+    slots.start_draining()
+
+    assert slots.duplicates() == 3
+    assert [slots.read(index) for index in range(4)] == [Occupant()] * 4
+
+
 def test_a_change_needs_the_same_claim_in_the_same_state(slots: Slots) -> None:
     slots.write(0, FULL)
     assert not slots.change(0, "b" * 32, SlotState.BODY, SlotState.RECORDING)

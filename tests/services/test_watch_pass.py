@@ -1,0 +1,223 @@
+"""Whole passes of the watcher over a store in which work waits, runs and ends, and clocks and services misbehave."""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+
+from celsched.domain.execution import Execution, State
+from celsched.domain.health.kinds import AlertKind
+from celsched.domain.health.rules import Tuning
+from celsched.domain.health.watched import RuleBook
+from celsched.monitor.check import Watcher
+from celsched.monitor.clocks import ClockWatch
+from celsched.monitor.observe import Surroundings
+from celsched.monitor.probe import Probe
+from celsched.operations.scope import Scope
+from celsched.store import claims, instances
+from celsched.store.alerts import StoredAlert
+from celsched.store.instances import Instance
+from celsched.store.store import Store
+from tests.support import actors
+from tests.support.clock import ManualClock
+from tests.support.factories import add_schedule
+from tests.support.waiting import wait_until
+
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+HEARTBEAT = 10 * SECOND
+NAME = "گزارش شبانه"
+RULES = RuleBook({AlertKind.LATE_START: Tuning(parameters={"threshold": 5 * MINUTE})})
+
+
+@dataclass(slots=True)
+class Room:
+    """A store with a watcher, and the instances that report to it."""
+
+    store: Store
+    clock: ManualClock
+    watcher: Watcher
+
+    def come(self, name: str, kind: str = "worker", queues: tuple[str, ...] = ("default",)) -> None:
+        """Let an instance start."""
+        now = self.clock.now()
+        one = Instance(name, kind, "ماشین", 1, name, "1", queues, 1, 0, now, now)
+        self.store.write(lambda tx: instances.register(tx, one))
+
+    def beat(self, *names: str) -> None:
+        """Let instances report, with what runs in them."""
+        now = self.clock.now()
+        for name in names:
+            self.store.write(lambda tx, one=name: (instances.beat(tx, one, now), claims.beat(tx, one)))  # type: ignore[misc]
+
+    def pass_time(self, length: timedelta, alive: Iterable[str] = ()) -> set[str]:
+        """Let time go by, ten seconds at a time with a pass each; return the kinds that fire in the end."""
+        kinds: set[str] = set()
+        for _ in range(length // HEARTBEAT):
+            self.clock.advance(HEARTBEAT)
+            self.beat(*alive)
+            kinds = self.kinds()
+        return kinds
+
+    def firing(self) -> dict[str, StoredAlert]:
+        """Look once; return what fires, by kind."""
+        return {alert.kind.value: alert for alert in self.watcher.run_once().firing}
+
+    def kinds(self) -> set[str]:
+        """Look once; return the kinds that fire."""
+        return set(self.firing())
+
+
+def _room(store: Store, clock: ManualClock, around: Surroundings | None = None) -> Room:
+    return Room(store, clock, Watcher(store, clock, rules=RULES, heartbeat=HEARTBEAT, settings={}, around=around))
+
+
+@pytest.fixture
+def room(store: Store, clock: ManualClock) -> Room:
+    """A store with a living daemon and worker, and nothing wrong."""
+    made = _room(store, clock)
+    made.come("d", "daemon")
+    made.come("w")
+    assert made.kinds() == set()
+    return made
+
+
+def _start_latest(store: Store) -> Execution:
+    actors.scan(store)
+    return actors.start(store, actors.all_executions(store)[-1].id, worker="w")
+
+
+def test_what_waits_is_late_and_its_queue_has_no_worker_until_it_starts(room: Room, scope: Scope) -> None:
+    add_schedule(scope, NAME, every=60 * MINUTE, queue_name="reports")
+    room.clock.advance(60 * MINUTE)
+    actors.scan(room.store)
+    room.beat("d", "w")
+    assert room.kinds() == set()
+
+    assert room.pass_time(MINUTE, ["d", "w"]) == {"no_worker"}
+    late = room.pass_time(5 * MINUTE, ["d", "w"])
+
+    assert late == {"no_worker", "late_start", "outbox_stuck"}
+    assert f'"{NAME}"' in room.firing()["late_start"].summary
+    room.come("w2", queues=("reports",))
+    actors.run(room.store, actors.all_executions(room.store)[-1].id)
+    assert room.pass_time(HEARTBEAT, ["d", "w", "w2"]) == set()
+
+
+def test_a_silent_worker_shows_by_its_beats_and_not_by_a_clock(room: Room, scope: Scope) -> None:
+    add_schedule(scope, NAME, every=60 * MINUTE)
+    room.clock.advance(60 * MINUTE)
+    room.beat("d", "w")
+    room.kinds()
+    _start_latest(room.store)
+    assert room.pass_time(2 * MINUTE, ["d", "w"]) == set()
+
+    room.clock.set(room.clock.now() + 60 * MINUTE)
+    assert "stuck_no_heartbeat" not in room.kinds()
+    assert "daemon_down" not in room.kinds()
+
+    assert "stuck_no_heartbeat" not in room.pass_time(3 * HEARTBEAT, ["d"])
+    assert "stuck_no_heartbeat" in room.pass_time(HEARTBEAT, ["d"])
+    assert "stuck_no_heartbeat" not in room.pass_time(HEARTBEAT, ["d", "w"])
+
+
+def test_a_watcher_that_comes_later_believes_the_beats_that_it_finds(room: Room, scope: Scope) -> None:
+    add_schedule(scope, NAME, every=60 * MINUTE)
+    room.clock.advance(60 * MINUTE)
+    room.beat("d", "w")
+    _start_latest(room.store)
+    room.clock.advance(MINUTE)
+
+    assert {"stuck_no_heartbeat", "daemon_down"} <= _room(room.store, room.clock).kinds()
+
+
+def test_a_run_is_too_long_and_too_short_by_its_own_past(room: Room, scope: Scope) -> None:
+    add_schedule(scope, NAME, every=60 * MINUTE)
+
+    def run(length: timedelta) -> set[str]:
+        room.clock.advance(60 * MINUTE)
+        room.beat("d", "w")
+        room.kinds()
+        claimed = _start_latest(room.store)
+        kinds = room.pass_time(length, ["d", "w"])
+        actors.end(room.store, claimed, State.SUCCEEDED)
+        return kinds
+
+    for _ in range(11):
+        assert run(MINUTE) == set()
+    assert run(6 * MINUTE) == set()
+    assert run(6 * MINUTE + 2 * HEARTBEAT) == set(), "the long run before counts with the last ten"
+    assert run(20 * MINUTE) == {"too_long"}
+    assert room.pass_time(HEARTBEAT, ["d", "w"]) == set()
+
+    assert run(HEARTBEAT) == set()
+    assert room.pass_time(2 * MINUTE, ["d", "w"]) == {"too_short"}
+    room.clock.advance(30 * MINUTE)
+    assert "too_short" in _room(room.store, room.clock).kinds(), "a watcher that comes later finds it still so"
+    assert run(MINUTE) == {"too_short"}
+    assert room.pass_time(HEARTBEAT, ["d", "w"]) == set()
+
+
+def test_a_step_of_the_clock_is_told_for_five_minutes(room: Room) -> None:
+    stepped = _room(room.store, room.clock, Surroundings("here", ClockWatch(room.clock, room.clock)))
+    stepped.kinds()
+    room.clock.set(room.clock.now() - 60 * MINUTE)
+
+    assert stepped.kinds() == {"clock_jump"}
+    assert stepped.pass_time(4 * MINUTE, ["d", "w"]) == {"clock_jump"}
+    # Another watcher, whose clock is fine, leaves it.
+    assert _room(room.store, room.clock, Surroundings("there", ClockWatch(room.clock, room.clock))).kinds() == {
+        "clock_jump"
+    }
+    assert stepped.pass_time(MINUTE, ["d", "w"]) == set()
+
+
+def _nobody_asks() -> bool:
+    return not any(thread.name == "probe-broker" for thread in threading.enumerate())
+
+
+def test_a_broker_that_does_not_answer_is_told_after_a_while_until_it_is_back(room: Room) -> None:
+    answers = {"error": "the broker is away"}
+
+    def ask() -> None:
+        if answers["error"]:
+            raise OSError(answers["error"])
+
+    seen = _room(room.store, room.clock, Surroundings("here", broker=Probe("broker", ask, room.clock)))
+
+    def passes(count: int) -> set[str]:
+        kinds: set[str] = set()
+        for _ in range(count):
+            kinds = seen.pass_time(HEARTBEAT, ["d", "w"])
+            wait_until(_nobody_asks, timeout=60, message="the question is answered")
+        return kinds
+
+    passes(2)
+    assert passes(2) == {"broker_down"}
+    answers["error"] = ""
+    assert passes(6) == set()
+
+
+def test_what_opens_again_and_again_is_flapping(room: Room, scope: Scope) -> None:
+    add_schedule(scope, NAME, every=60 * MINUTE, queue_name="reports")
+    for number in range(6):
+        room.pass_time(80 * SECOND, ["d", "w"])
+        name = f"w{number}"
+        room.come(name, queues=("reports",))
+        kinds = room.pass_time(HEARTBEAT, ["d", "w", name])
+        room.store.write(lambda tx, one=name: instances.leave(tx, one, room.clock.now()))  # type: ignore[misc]
+
+    assert kinds == {"flapping"}
+    alert = room.firing()["flapping"]
+    assert alert.fingerprint == "flapping:no_worker:queue:reports"
+
+
+def test_a_second_delivery_is_told_of_its_machine(room: Room) -> None:
+    room.clock.advance(HEARTBEAT)
+    room.store.write(lambda tx: instances.beat(tx, "w", room.clock.now(), duplicates=2))
+    room.beat("d")
+
+    alert = room.firing()["dup_delivery"]
+
+    assert (alert.scope, alert.event_at, alert.evidence.count) == ("host:ماشین", room.clock.now(), 2)
