@@ -87,7 +87,7 @@ def living(tx: Connection) -> list[StoredAlert]:
 
 def firing(tx: Connection) -> list[StoredAlert]:
     """Return every open alert."""
-    return [alert for alert in living(tx) if alert.state == OPEN]
+    return _rows(tx, select(*_COLUMNS).where(alerts.c.state == OPEN).order_by(alerts.c.id))
 
 
 def known(tx: Connection) -> dict[str, Living]:
