@@ -25,6 +25,9 @@ from tests.faults.workload import plan_of
 QUIET = 45.0
 """Seconds after the last fire time in which everything must have ended: a lease, and a publish that was put off."""
 
+_APPLY = 15 * SECOND
+"""For the command that puts the schedules in force, also on a loaded machine."""
+
 _POINTS = 4
 """Deaths at named points in each round of all kinds."""
 
@@ -75,7 +78,7 @@ def run(order: Order) -> Outcome:
 
 def _run(site: Site, order: Order) -> Outcome:
     site.start()
-    begin = -(-now() // SECOND) * SECOND + 5 * SECOND
+    begin = -(-now() // SECOND) * SECOND + _APPLY
     end = begin + int((order.seconds + 2 * order.calm) * SECOND)
     planned = plan_of(order.seed, begin, end)
     site.apply(planned)
