@@ -14,6 +14,7 @@ import typer
 
 from celsched.cli.context import CliContext
 from celsched.cli.daemon_parts import daemon_parts, embedded_worker, recovery_period, watcher_of
+from celsched.cli.delivery_parts import heart_of, telling_of
 from celsched.cli.log_output import log_to
 from celsched.cli.render_summary import summary_table
 from celsched.cli.scope import scope_of
@@ -64,7 +65,14 @@ def run(
     parts = daemon_parts(settings, store, cli.clock)
     drain = settings.drain if length is None else min(settings.drain, _LAST_TASKS)
     worker = embedded_worker(_draining(settings, drain), cli.clock, cli.verbosity) if settings.embedded else None
-    daemon = Daemon(parts, recover_every=recovery_period(settings), extra=worker.look_after if worker else None)
+    watching = _Watching(cli, stop) if worker else None
+    heart = heart_of(settings, settings.daemon_ping, "celsched run", cli.clock)
+    daemon = Daemon(
+        parts,
+        recover_every=recovery_period(settings),
+        extra=worker.look_after if worker else None,
+        good=heart.beat if heart else None,
+    )
     parts.presence.beat()  # before the watcher looks for a living daemon
     hurry = worker.hurry if worker else None
     with stop_on_signals(stop, on_stop=daemon.wake, hurry=hurry), ExitStack() as background:
@@ -72,7 +80,10 @@ def run(
         if worker:
             worker.start()
             background.callback(worker.stop, drain=drain.total_seconds(), grace=_ASK_BEFORE_KILL)
-            background.enter_context(_Watching(cli, stop))
+        if watching:
+            background.enter_context(watching)
+        if heart:
+            background.enter_context(heart.running(stop))
         if length is not None:
             background.enter_context(_Alarm(length, cli.clock, stop, daemon))
         if metrics is not None:
@@ -131,12 +142,21 @@ class _Watching:
 
     def __init__(self, cli: CliContext, stop: threading.Event) -> None:
         watcher, presence = watcher_of(cli.settings, store_of(cli), cli.clock)
+        self._telling = telling_of(cli.settings, store_of(cli), cli.clock)
+        self._stop = stop
+        self._parts = ExitStack()
         self._thread = threading.Thread(
-            target=watch_until, args=(stop, watcher, presence, cli.clock), name="watcher", daemon=True
+            target=watch_until,
+            args=(stop, watcher, presence, cli.clock),
+            kwargs={"listener": self._telling},
+            name="watcher",
+            daemon=True,
         )
 
     def __enter__(self) -> None:
+        self._parts.enter_context(self._telling.running(self._stop))
         self._thread.start()
 
     def __exit__(self, *_: object) -> None:
         self._thread.join(timeout=10)
+        self._parts.close()

@@ -43,10 +43,14 @@ def watch(
     if once:
         return _show(cli, watcher.run_once().at_least(severity), output)
     log_to(cli.stderr, verbosity=cli.verbosity, zone=cli.settings.timezone)
+    # Imported here: one look needs no channels.
+    from celsched.cli.delivery_parts import telling_of
+
+    telling = telling_of(cli.settings, store, cli.clock)
     stop = threading.Event()
-    with stop_on_signals(stop):
+    with stop_on_signals(stop), telling.running(stop):
         cli.say("celsched watches; stop it with Ctrl-C")
-        watch_until(stop, watcher, presence, cli.clock, ServiceManager(notify_socket()))
+        watch_until(stop, watcher, presence, cli.clock, ServiceManager(notify_socket()), telling)
     return ExitCode.DONE
 
 

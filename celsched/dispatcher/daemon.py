@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,7 +28,7 @@ _LONGEST_BACKOFF = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a daemon is put together from."""
+    """What a daemon is put together from. `chores`: what else it does, and how often, while the store answers."""
 
     store: Store
     clock: Clock
@@ -39,6 +39,7 @@ class Parts:
     presence: Presence
     doorbell: Doorbell
     service: ServiceManager
+    chores: Sequence[tuple[timedelta, Callable[[], object]]] = ()
 
 
 class Chore:
@@ -59,18 +60,30 @@ class Chore:
 
 
 class Daemon:
-    """Runs until `stop` is set; whatever happens to store or broker it goes on, and says so once."""
+    """Runs until `stop` is set; whatever happens to store or broker it goes on, and says so once.
 
-    def __init__(self, parts: Parts, *, recover_every: timedelta, extra: Callable[[], None] | None = None) -> None:
+    `extra` is called in every turn, `good` only after one that succeeded.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        recover_every: timedelta,
+        extra: Callable[[], None] | None = None,
+        good: Callable[[], None] | None = None,
+    ) -> None:
         self._parts = parts
         self._publisher_wake = WakeEvent(parts.clock)
         self._extra = extra
+        self._good = good
         # Silence is counted in looks: one that came later than its period would stretch every lease.
         self._longest_sleep = min(_LONGEST_SLEEP, recover_every.total_seconds())
         self._store_down = False
         self._chores = (
             Chore(parts.clock, recover_every, parts.recovery.run_once),
             Chore(parts.clock, timedelta(minutes=10), parts.housekeeping.run_once),
+            *(Chore(parts.clock, every, work) for every, work in parts.chores),
         )
 
     def run(self, stop: threading.Event) -> None:
@@ -113,6 +126,8 @@ class Daemon:
             chore.run_if_due()
         if self._extra:
             self._extra()
+        if self._good:
+            self._good()
         parts.service.alive(f"last scan: {result.schedules} schedules due, {result.fires} dispatched")
         return None if result.full else self._pause(result)
 

@@ -2,8 +2,10 @@
 
 import logging
 import threading
+from typing import Protocol
 
 from celsched.clock import Clock
+from celsched.errors import StoreUnreachable
 from celsched.monitor.check import Watcher
 from celsched.runloop import run_until_stopped
 from celsched.service import ServiceManager
@@ -13,18 +15,34 @@ log = logging.getLogger(__name__)
 _EVERY = 10.0
 
 
+class Listener(Protocol):
+    """Who is told how each look went."""
+
+    def good(self) -> None:
+        """A look has just succeeded."""
+
+    def store_away(self, began: float, reason: str) -> None:
+        """The store did not answer a look that began then, on the monotonic clock."""
+
+
 def watch_until(
-    stop: threading.Event, watcher: Watcher, presence: Presence, clock: Clock, service: ServiceManager | None = None
+    stop: threading.Event,
+    watcher: Watcher,
+    presence: Presence,
+    clock: Clock,
+    service: ServiceManager | None = None,
+    listener: Listener | None = None,
 ) -> None:
     """Look every ten seconds until `stop` is set; an outage of the store is said once and waited for.
 
     `service` is told of each look, one that failed fast too: a store that is away is no reason to be killed.
     """
     manager = service or ServiceManager(None)
-    down = False
+    down, began = False, 0.0
 
     def step() -> float:
-        nonlocal down
+        nonlocal down, began
+        began = clock.monotonic()
         presence.beat()
         firing = watcher.run_once().firing
         manager.ready()
@@ -32,6 +50,8 @@ def watch_until(
         if down:
             log.info("the store answers again", extra={"action": "store_up"})
         down = False
+        if listener is not None:
+            listener.good()
         return _EVERY
 
     def failed(error: Exception, pause: float) -> None:
@@ -40,6 +60,8 @@ def watch_until(
         say("watching failed: %s; trying again", error, extra={"action": "watch_failed"})
         down = True
         manager.alive("the store does not answer")
+        if listener is not None and isinstance(error, StoreUnreachable):
+            listener.store_away(began, error.message)
 
     run_until_stopped(step, stop=stop, clock=clock, on_error=failed, max_backoff=_EVERY)
     manager.stopping()

@@ -92,6 +92,12 @@ def group_of(incident: str) -> str:
     return incident.rpartition("#")[0]
 
 
+def waiting(tx: Connection, channel: str) -> bool:
+    """Return whether anything is still to be sent through the channel, now or later."""
+    query = select(notifications.c.id).where(TO_SEND, notifications.c.channel == channel).limit(1)
+    return tx.scalar(query) is not None
+
+
 def lease(tx: Connection, channel: str, now: datetime, hold: timedelta) -> Leased | None:
     """Take the oldest message of the channel that is due; nobody else takes it for `hold`, unless it is settled before.
 

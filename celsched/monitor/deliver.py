@@ -1,0 +1,168 @@
+"""Owns the way of messages from alerts to channels: planning, and a courier for each channel. It never judges.
+
+A courier leases a message, sends it outside any transaction, and records what became of it: who dies in between
+leaves it to be sent again. A channel that hangs holds up nobody but itself.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from celsched.clock import Clock
+from celsched.domain.notice_text import details_of, text_of
+from celsched.domain.notices import Channel, Notice
+from celsched.monitor.outage import Outage, Straight
+from celsched.notify import Outgoing, Send, SendFailed
+from celsched.notify.channel import TIMEOUT
+from celsched.runloop import run_until_stopped
+from celsched.store import notice_plan, notices, pings, silences
+from celsched.store.notice_plan import Flapping
+from celsched.store.notices import Message
+from celsched.store.store import Store
+
+log = logging.getLogger(__name__)
+HOLD = timedelta(seconds=TIMEOUT + 10)
+"""How long a leased message is left to its courier: longer than any send takes."""
+_PLAN_EVERY, _LOOK_EVERY, _FORGET_EVERY = 5.0, 2.0, 600.0
+_LONGEST_BACKOFF = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What planning goes by: who is told, when an alert flaps, in which zone times are written, how long rows stay."""
+
+    channels: Sequence[Channel]
+    flapping: Flapping
+    zone: ZoneInfo
+    keep: timedelta
+    pings: frozenset[str] = frozenset()
+
+
+class Planner:
+    """Queues the messages that are due; several may do so at once."""
+
+    def __init__(self, store: Store, clock: Clock, plan: Plan) -> None:
+        self._store = store
+        self._clock = clock
+        self._plan = plan
+        self._forgot: float | None = None
+
+    def run_once(self) -> int:
+        """Queue what is due, mark what is silenced or muted, forget what is old; return how many messages."""
+        now = self._clock.now()
+        wanted = self._store.read(lambda tx: notice_plan.draft(tx, self._plan.channels, self._plan.flapping, now))
+        queued = self._store.write(lambda tx: notice_plan.carry_out(tx, wanted, self._word, now)) if wanted else 0
+        if self._plan.pings:
+            queued += self._store.write(lambda tx: pings.queue_pings(tx, self._plan.pings, now))
+        self._forget()
+        return queued
+
+    def _word(self, notice: Notice) -> Message:
+        text = text_of(notice, self._clock.now(), self._plan.zone)
+        return Message(notice.channel, notice.incident, notice.severity, text.title, text.body, details_of(notice))
+
+    def _forget(self) -> None:
+        moment, now = self._clock.monotonic(), self._clock.now()
+        if self._forgot is None or moment - self._forgot >= _FORGET_EVERY:
+            self._forgot = moment
+            self._store.write(lambda tx: notices.forget(tx, now - self._plan.keep, now))
+            self._store.write(lambda tx: silences.forget(tx, now - self._plan.keep))
+
+
+class Courier:
+    """Sends the messages of one channel, one after the other; `straight` are those that are in no store."""
+
+    def __init__(self, store: Store, clock: Clock, name: str, send: Send, *, fault: Callable[[str], None]) -> None:
+        self.name = name
+        self.straight = Straight()
+        self._store = store
+        self._clock = clock
+        self._send = send
+        self._fault = fault
+
+    def run_once(self) -> bool:
+        """Send at most one message; return whether there was one. Raise what the store raises."""
+        try:
+            if self._send_straight():
+                return True
+        except SendFailed:
+            if not self._send_stored():
+                raise
+            return True
+        return self._send_stored()
+
+    def _send_straight(self) -> bool:
+        message = self.straight.first()
+        if message is None:
+            return False
+        self._send(message)
+        self.straight.done(message)
+        return True
+
+    def _send_stored(self) -> bool:
+        if not self._store.read(lambda tx: notices.waiting(tx, self.name)):
+            return False
+        now = self._clock.now()
+        leased = self._store.write(lambda tx: notices.lease(tx, self.name, now, HOLD))
+        if leased is None:
+            return False
+        self._fault("notice.leased")
+        message = leased.message
+        try:
+            self._send(Outgoing(message.incident, message.severity.value, message.title, message.body, message.details))
+        except SendFailed as error:
+            self._refused(leased, str(error))
+            return True
+        self._fault("notice.sent")
+        self._store.write(lambda tx: notices.accepted(tx, leased, self._clock.now()))
+        log.debug("%s took %s", self.name, message.incident, extra={"action": "notice_sent"})
+        return True
+
+    def _refused(self, leased: notices.Leased, error: str) -> None:
+        now = self._clock.now()
+        again = self._store.write(lambda tx: notices.refused(tx, leased, error, now))
+        after = f"again at {again.isoformat(timespec='seconds')}" if again else "given up"
+        log.warning("the channel %s failed: %s; %s", self.name, error, after, extra={"action": "notice_failed"})
+
+
+class Delivery:
+    """The planner and all couriers, each in a thread of its own."""
+
+    def __init__(self, planner: Planner, couriers: Sequence[Courier], outage: Outage, clock: Clock) -> None:
+        self.outage = outage
+        self._planner = planner
+        self._couriers = couriers
+        self._clock = clock
+
+    @contextmanager
+    def running(self, stop: threading.Event) -> Iterator[None]:
+        """Deliver within the block, until `stop` is set."""
+        steps = [("planner", self._plan), *((f"courier {one.name}", self._step(one)) for one in self._couriers)]
+        threads = [
+            threading.Thread(target=self._loop, args=(name, step, stop), name=name, daemon=True) for name, step in steps
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join(timeout=5)
+
+    def _plan(self) -> float:
+        self._planner.run_once()
+        return _PLAN_EVERY
+
+    def _step(self, courier: Courier) -> Callable[[], float | None]:
+        return lambda: None if courier.run_once() else _LOOK_EVERY
+
+    def _loop(self, name: str, step: Callable[[], float | None], stop: threading.Event) -> None:
+        def failed(error: Exception, pause: float) -> None:
+            log.debug("%s: %s; again in %.1f s", name, error, pause, extra={"action": "delivery_failed"})
+
+        run_until_stopped(step, stop=stop, clock=self._clock, on_error=failed, max_backoff=_LONGEST_BACKOFF)

@@ -1,0 +1,84 @@
+"""Owns the queueing of pings for schedules that ask for them, from what the ledger says. It never sends one.
+
+It looks from a cursor on, with an overlap for commits that came late; a ping has an incident, so none is queued twice.
+"""
+
+from collections.abc import Collection, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Text, cast, or_, select
+
+from celsched.domain.execution import State
+from celsched.domain.health.kinds import Severity
+from celsched.domain.health.rules import PING
+from celsched.store.dialect import POSTGRESQL, SQLITE
+from celsched.store.notices import PING as CHANNEL
+from celsched.store.notices import Message, enqueue
+from celsched.store.tables import LIVE, executions, meta, schedules, tasks
+
+_CURSOR = "pings_until"
+_OVERLAP = timedelta(minutes=2)
+_FAILED = (State.FAILED, State.TIMED_OUT, State.LOST, State.EXPIRED)
+_SIGNALS = {State.SUCCEEDED: "success"} | dict.fromkeys(_FAILED, "fail")
+_MANY = 500
+
+
+def queue_pings(tx: Connection, names: Collection[str], now: datetime) -> int:
+    """Queue what began and ended since the last look; return how many pings. `names` are those that are configured."""
+    text = tx.scalar(select(meta.c.value).where(meta.c.key == _CURSOR))
+    queued = 0
+    if text is not None:
+        since = min(datetime.fromisoformat(text), now) - _OVERLAP
+        asked = {key: name for key, name in _asking(tx) if name in names}
+        ids = sorted(asked)
+        for begin in range(0, len(ids), _MANY):
+            for row in _happened(tx, ids[begin : begin + _MANY], since):
+                queued += sum(enqueue(tx, ping, now) for ping in _pings(row, asked[row.schedule_id], since))
+    dialect = SQLITE if tx.dialect.name == "sqlite" else POSTGRESQL
+    made = dialect.insert(meta).values(key=_CURSOR, value=now.isoformat())
+    tx.execute(made.on_conflict_do_update(index_elements=[meta.c.key], set_={"value": now.isoformat()}))
+    return queued
+
+
+def _asking(tx: Connection) -> Iterator[tuple[int, str]]:
+    word = f'%"{PING}"%'
+    query = (
+        select(schedules.c.id, schedules.c.options, tasks.c.options.label("task_options"))
+        .join_from(schedules, tasks, schedules.c.task_id == tasks.c.id)
+        .where(
+            schedules.c.deleted_at.is_(None),
+            or_(cast(schedules.c.options, Text).like(word), cast(tasks.c.options, Text).like(word)),
+        )
+    )
+    for row in tx.execute(query):
+        said = {**(row.task_options.get("alerts") or {}), **(row.options.get("alerts") or {})}
+        if isinstance(said.get(PING), str):
+            yield row.id, said[PING]
+
+
+def _happened(tx: Connection, ids: list[int], since: datetime) -> list[Any]:
+    columns = (
+        executions.c[name] for name in ("id", "schedule_id", "schedule", "state", "started_at", "finished_at", "error")
+    )
+    query = select(*columns).where(executions.c.schedule_id.in_(ids))
+    ended = tx.execute(query.where(executions.c.finished_at > since).order_by(executions.c.id)).all()
+    running = tx.execute(query.where(LIVE, executions.c.started_at > since).order_by(executions.c.id)).all()
+    return [*ended, *running]
+
+
+def _pings(row: Any, name: str, since: datetime) -> Iterator[Message]:
+    if row.started_at is not None and row.started_at > since:
+        yield _ping(row, name, "start")
+    signal = _SIGNALS.get(State(row.state))
+    if signal is not None:
+        yield _ping(row, name, signal)
+
+
+def _ping(row: Any, name: str, signal: str) -> Message:
+    last = (row.error or "").strip().splitlines()[-1:] if signal == "fail" else []
+    body = "\n".join(
+        [f"execution {row.id} of {row.schedule!r}: {row.state if signal != 'start' else 'started'}", *last]
+    )
+    incident = f"{row.schedule_id}#{row.id}.{'start' if signal == 'start' else 'end'}"
+    return Message(f"{CHANNEL}{name}", incident, Severity.INFO, f"{signal}: {row.schedule!r}", body, {"signal": signal})

@@ -1,0 +1,191 @@
+"""From an alert to a real receiver: sent once, sent again after a death, and no channel holds up another.
+
+The judges are not asked; alerts are settled by hand.
+"""
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from celsched.clock import SystemClock
+from celsched.domain.notices import Channel
+from celsched.monitor.deliver import Courier, Delivery, Plan, Planner
+from celsched.monitor.heart import Heart
+from celsched.monitor.outage import Outage, Straight
+from celsched.notify import Address, Outgoing, Send, SendFailed, sender_of
+from celsched.notify.ping import ping
+from celsched.settings.fault import fault_of, no_fault
+from celsched.store import notices
+from celsched.store.notice_plan import Flapping
+from celsched.store.store import Store
+from tests.store.messages import find, message, queue, settle
+from tests.support.clock import ManualClock
+from tests.support.receivers import HttpReceiver, http_receiver
+from tests.support.waiting import wait_until
+
+UTC = ZoneInfo("UTC")
+PLAN = Plan([Channel("hook"), Channel("bad")], Flapping(), ZoneInfo("Asia/Tehran"), timedelta(days=30))
+
+
+@pytest.fixture
+def receiver() -> Iterator[HttpReceiver]:
+    with http_receiver() as server:
+        yield server
+
+
+def hook(receiver: HttpReceiver, clock: ManualClock) -> Send:
+    return sender_of(Address("hook", f"webhook+{receiver.url}/x"), clock, timeout=5)
+
+
+def courier(store: Store, send: Send, name: str = "hook", fault: Callable[[str], None] = no_fault) -> Courier:
+    return Courier(store, store.clock, name, send, fault=fault)
+
+
+def test_an_alert_reaches_its_receiver_in_persian(store: Store, clock: ManualClock, receiver: HttpReceiver) -> None:
+    planner, one = Planner(store, clock, PLAN), courier(store, hook(receiver, clock))
+    settle(store, find(since=clock.now()))
+    assert planner.run_once() == 0
+    clock.advance(timedelta(seconds=30))
+    assert planner.run_once() == 2
+    assert one.run_once()
+    assert not one.run_once()
+    payload = json.loads(receiver.requests[0].body)
+    assert payload["title"] == "[critical] missed: 'گزارش شب'"
+    assert payload["alerts"][0]["evidence"] == {"execution": 7, "error": "خطا", "count": 1}
+    assert "error: خطا" in payload["body"]
+
+
+@pytest.mark.parametrize(("point", "arrived"), [("notice.leased", 1), ("notice.sent", 2)])
+def test_who_is_killed_while_delivering_leaves_it_to_be_sent_again(
+    store: Store, clock: ManualClock, receiver: HttpReceiver, point: str, arrived: int
+) -> None:
+    queue(store, message(channel="hook"))
+    store.close()
+    child = os.fork()
+    if child == 0:
+        os.close(2)
+        courier(store, hook(receiver, clock), fault=fault_of(point)).run_once()
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    other = courier(store, hook(receiver, clock))
+    assert not other.run_once(), "it may be on its way still"
+    clock.advance(timedelta(seconds=60))
+    assert other.run_once()
+    assert not other.run_once()
+    assert [request.headers["Idempotency-Key"] for request in receiver.requests] == ["missed#1.1"] * arrived
+
+
+def test_a_refused_message_is_kept_and_its_error_shows_no_secret(
+    store: Store, clock: ManualClock, receiver: HttpReceiver
+) -> None:
+    receiver.statuses = [500, 200]
+    one = courier(store, sender_of(Address("hook", f"webhook+{receiver.url}/hunter2"), clock))
+    queue(store, message(channel="hook"))
+    assert one.run_once()
+    assert not one.run_once()
+    (health,) = store.read(notices.channel_health)
+    assert (health.failures_in_a_row, health.last_sent_at) == (1, None)
+    assert "answered 500" in str(health.last_error)
+    assert "hunter2" not in str(health.last_error)
+    clock.advance(timedelta(seconds=10))
+    assert one.run_once()
+    assert store.read(notices.channel_health)[0].failures_in_a_row == 0
+
+
+def test_a_channel_that_hangs_holds_up_no_other(store: Store, receiver: HttpReceiver) -> None:
+    clock, hangs, sent = SystemClock(), threading.Event(), threading.Event()
+
+    def hang(message: Outgoing) -> None:
+        hangs.wait(60)
+        raise SendFailed("hung")
+
+    queue(store, message(channel="bad"), message(channel="hook"))
+    couriers = [
+        Courier(store, store.clock, "bad", hang, fault=no_fault),
+        Courier(store, store.clock, "hook", lambda message: sent.set(), fault=no_fault),
+    ]
+    outage = Outage(clock, [], UTC, hold=None)
+    stop = threading.Event()
+    with Delivery(Planner(store, store.clock, PLAN), couriers, outage, clock).running(stop):
+        assert sent.wait(20)
+        wait_until(
+            lambda: [one.channel for one in store.read(notices.channel_health) if one.last_sent_at] == ["hook"],
+            message="the good one's message is recorded",
+        )
+        hangs.set()
+
+
+def outage_with(clock: ManualClock, hold: float | None = 15) -> tuple[Outage, Straight, Straight]:
+    mail, push = Straight(), Straight()
+    boxes = [(Channel("mail"), mail), (Channel("am", pushes=True), push), (Channel("x", labels={"a": "b"}), Straight())]
+    length = None if hold is None else timedelta(seconds=hold)
+    return Outage(clock, boxes, UTC, hold=length), mail, push
+
+
+def taken(box: Straight) -> list[str]:
+    found = []
+    while (first := box.first()) is not None:
+        found.append(first.title)
+        box.done(first)
+    return found
+
+
+def test_an_outage_of_the_store_is_told_after_its_hold_and_its_end_too(clock: ManualClock) -> None:
+    outage, mail, push = outage_with(clock)
+    outage.failed(clock.monotonic(), "no route")
+    clock.advance(timedelta(seconds=14))
+    outage.failed(clock.monotonic(), "no route")
+    assert taken(mail) == []
+    clock.advance(timedelta(seconds=2))
+    outage.failed(clock.monotonic(), "no route")
+    outage.failed(clock.monotonic(), "no route")
+    assert taken(mail) == ["[critical] store_down: 'store'"]
+    assert len(taken(push)) == 1
+    clock.advance(timedelta(seconds=61))
+    outage.failed(clock.monotonic(), "no route")
+    assert (taken(mail), len(taken(push))) == ([], 1)
+    outage.answers()
+    outage.answers()
+    assert taken(mail) == ["[resolved] store_down: 'store'"]
+
+
+def test_a_short_outage_and_one_switched_off_are_not_told(clock: ManualClock) -> None:
+    for hold in (15, None):
+        outage, mail, _ = outage_with(clock, hold)
+        outage.failed(clock.monotonic() - (14 if hold else 900), "no route")
+        outage.answers()
+        assert taken(mail) == []
+
+
+def test_what_is_told_straight_is_sent_although_the_store_is_away(
+    store: Store, clock: ManualClock, receiver: HttpReceiver
+) -> None:
+    receiver.statuses = [503]
+    one = courier(store, hook(receiver, clock))
+    outage = Outage(clock, [(Channel("hook"), one.straight)], UTC, hold=timedelta(0))
+    outage.failed(clock.monotonic(), "no route")
+    with pytest.raises(SendFailed):
+        one.run_once()
+    assert one.run_once()
+    assert not one.run_once()
+    payload = json.loads(receiver.requests[-1].body)
+    assert "cannot be reached" in payload["body"]
+    assert payload["incident"] == json.loads(receiver.requests[0].body)["incident"]
+
+
+def test_a_heart_pings_only_while_it_beats(receiver: HttpReceiver) -> None:
+    stop = threading.Event()
+    heart = Heart(SystemClock(), ping(f"{receiver.url}/key"), "celsched watch", every=0.01)
+    with heart.running(stop):
+        heart.beat()
+        wait_until(lambda: len(receiver.requests) == 1, message="a beat is a ping")
+        heart.beat()
+        wait_until(lambda: len(receiver.requests) == 2, message="the next beat is the next ping")
+    assert receiver.paths() == ["/key", "/key"]

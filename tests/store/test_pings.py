@@ -1,0 +1,88 @@
+"""Pings of schedules: what began and ended since the last look, each once, only where a schedule asks.
+
+Nothing is sent here.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from celsched.operations.scope import Scope
+from celsched.store import pings
+from celsched.store.store import Store
+from celsched.store.tables import executions
+from celsched.store.tables_watch import notifications
+from tests.support.clock import ManualClock
+from tests.support.factories import add_schedule
+
+MINUTE = timedelta(minutes=1)
+
+
+def look(store: Store, names: tuple[str, ...] = ("nightly",)) -> int:
+    now = store.clock.now()
+    return store.write(lambda tx: pings.queue_pings(tx, names, now))
+
+
+def queued(store: Store) -> list[tuple[str, str, str]]:
+    query = select(notifications.c.channel, notifications.c.incident, notifications.c.details)
+    return store.read(
+        lambda tx: [
+            (row.channel, row.details["signal"], row.incident.partition("#")[2])
+            for row in tx.execute(query.order_by(notifications.c.id))
+        ]
+    )
+
+
+def execution(store: Store, scope: Scope, name: str, fire_time: datetime, **values: Any) -> int:
+    schedule = add_schedule(scope, name, alerts={"ping": "nightly"} if name == "شب" else {})
+    row = {
+        "cause": "schedule",
+        "task_id": schedule.task.id,
+        "task": "task",
+        "schedule_id": schedule.id,
+        "schedule": name,
+        "revision": 1,
+        "fire_time": fire_time,
+        "due_at": fire_time,
+        "dispatch_at": fire_time,
+        "publish_after": fire_time,
+        "created_at": fire_time,
+    } | values
+    return store.write(
+        lambda tx: int(tx.execute(insert(executions).values(row).returning(executions.c.id)).scalar_one())
+    )
+
+
+def test_start_and_end_are_queued_once_for_those_that_ask(store: Store, scope: Scope, clock: ManualClock) -> None:
+    assert look(store) == 0
+    now = clock.now()
+    first = execution(store, scope, "شب", now, state="running", started_at=now)
+    execution(store, scope, "روز", now, state="running", started_at=now)
+    assert (look(store), look(store)) == (1, 0)
+    clock.advance(MINUTE)
+    end = {"state": "failed", "finished_at": clock.now(), "error": "Traceback\nValueError: خطا"}
+    store.write(lambda tx: tx.execute(update(executions).where(executions.c.id == first).values(end)))
+    later = clock.now()
+    second = execution(store, scope, "شب", later, state="succeeded", started_at=later, finished_at=later)
+    assert (look(store), look(store)) == (3, 0)
+    assert queued(store) == [
+        ("ping:nightly", "start", f"{first}.start"),
+        ("ping:nightly", "fail", f"{first}.end"),
+        ("ping:nightly", "start", f"{second}.start"),
+        ("ping:nightly", "success", f"{second}.end"),
+    ]
+
+
+def test_what_happened_before_the_first_look_is_not_told(store: Store, scope: Scope, clock: ManualClock) -> None:
+    now = clock.now()
+    execution(store, scope, "شب", now, state="succeeded", started_at=now, finished_at=now)
+    clock.advance(3 * MINUTE)
+    assert (look(store), look(store)) == (0, 0)
+
+
+def test_a_name_that_is_not_configured_is_passed_over(store: Store, scope: Scope, clock: ManualClock) -> None:
+    look(store, ("other",))
+    now = clock.now()
+    execution(store, scope, "شب", now, state="succeeded", started_at=now, finished_at=now)
+    assert look(store, ("other",)) == 0
