@@ -74,8 +74,7 @@ def run(
         good=heart.beat if heart else None,
     )
     parts.presence.beat()  # before the watcher looks for a living daemon
-    hurry = worker.hurry if worker else None
-    with stop_on_signals(stop, on_stop=daemon.wake, hurry=hurry), ExitStack() as background:
+    with stop_on_signals(stop, on_stop=daemon.wake, hurry=worker.hurry if worker else None), ExitStack() as background:
         cli.say(_greeting(cli, length))  # from here on it can be stopped
         if worker:
             worker.start()

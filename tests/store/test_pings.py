@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
+from celsched.domain.health.wishes import AlertWishes
 from celsched.operations.scope import Scope
 from celsched.store import pings
 from celsched.store.store import Store
@@ -35,7 +36,7 @@ def queued(store: Store) -> list[tuple[str, str, str]]:
 
 
 def execution(store: Store, scope: Scope, name: str, fire_time: datetime, **values: Any) -> int:
-    schedule = add_schedule(scope, name, alerts={"ping": "nightly"} if name == "شب" else {})
+    schedule = add_schedule(scope, name, alerts=AlertWishes(ping="nightly" if name == "شب" else None))
     row = {
         "cause": "schedule",
         "task_id": schedule.task.id,
