@@ -34,7 +34,8 @@ def each_ran_once(
 
     def through() -> list[Execution] | None:
         rows = [row for row in rows_of(project, schedule) if _fire_time(row) <= now]
-        return rows if rows and all(map(_well, rows)) else None
+        up_to_date = rows and _fire_time(rows[-1]) > now - 2 * every
+        return rows if up_to_date and all(map(_well, rows)) else None
 
     try:
         rows = wait_until(through, timeout=timeout, every=0.1, message=f"each fire time of {schedule!r} has succeeded")
@@ -44,7 +45,6 @@ def each_ran_once(
     assert rows is not None
     times = [_fire_time(row) for row in rows]
     assert times == [times[0] + number * every for number in range(len(times))]
-    assert times[-1] > now - 2 * every, "the last ones are there"
     begun = Counter(note["execution"] for note in project.notes(name) if note["event"] == "begin")
     assert begun.keys() >= {row.id for row in rows}
     assert set(begun.values()) == {1}

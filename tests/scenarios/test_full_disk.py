@@ -105,7 +105,8 @@ def test_a_store_on_a_full_disk_starts_nothing_and_catches_up(place: Place) -> N
     all_live(project)
     assert "embedded worker ended" not in place.daemon.err
     said = [line for line in place.daemon.err.splitlines() if " info " not in line]
-    assert len(said) < 20, said  # it was full for some thirty scans
+    # One line for each thing that stopped, and one for each message that could not be claimed; not one for each try.
+    assert len(said) < 40, "\n".join(said)
 
 
 def test_bodies_run_while_the_workers_own_disk_is_full_or_its_folder_gone(place: Place) -> None:

@@ -111,7 +111,7 @@ def test_the_schedules_streak_counts_each_end_once(fleet: Project, proxy: Commit
     # One statement, so that both are of one moment.
     both = select(states.c.success_streak, ended.scalar_subquery())
     streak, count = fleet.store.read(lambda tx: tx.execute(both).one())
-    assert streak == count > 3
+    assert streak == count >= 2
 
 
 def test_a_daemon_frozen_in_its_transaction_stops_nobody_else(fleet: Project) -> None:
