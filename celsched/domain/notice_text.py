@@ -119,7 +119,7 @@ def details_of(notice: Notice, *, most: int = 1000) -> dict[str, Any]:
         "group": notice.group,
         "reason": notice.reason.value,
         "firing": len(notice.firing),
-        "resolved": len(notice.over),
+        "over": len(notice.over),
         "alerts": alerts,
     }
 

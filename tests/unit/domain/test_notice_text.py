@@ -96,7 +96,7 @@ def test_a_program_gets_the_same_as_json(minutes: int) -> None:
         make_alert(1, evidence=EVIDENCE, labels={"team": "مالی"}), over=(gone,), fresh="missed:schedule:1"
     )
     details = json.loads(json.dumps(details_of(notice)))
-    assert (details["firing"], details["resolved"], details["reason"]) == (1, 1, "firing")
+    assert (details["firing"], details["over"], details["reason"]) == (1, 1, "firing")
     first, second = details["alerts"]
     assert (first["status"], first["new"], first["labels"], first["evidence"]) == (
         "firing",
