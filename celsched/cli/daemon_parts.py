@@ -25,11 +25,13 @@ from celsched.monitor.check import Watcher
 from celsched.monitor.clocks import ClockWatch
 from celsched.monitor.observe import Surroundings
 from celsched.monitor.probe import Probe
+from celsched.monitor.watchers import WatcherCheck
 from celsched.service import ServiceManager
 from celsched.settings import Settings, subprocess_environment
 from celsched.settings.fault import fault_of
 from celsched.settings.load import notify_socket
 from celsched.store.meta import store_word
+from celsched.store.notices import PING
 from celsched.store.presence import Presence
 from celsched.store.store import Store
 from celsched.store.wake import Doorbell
@@ -47,6 +49,7 @@ def daemon_parts(settings: Settings, store: Store, clock: Clock) -> Parts:
         role="daemon",
     )
     fault = fault_of(settings.fault)
+    watchers = WatcherCheck(store, clock, rules=rule_book(settings), heartbeat=settings.heartbeat)
     outbox = Outbox(
         store,
         clock,
@@ -66,6 +69,7 @@ def daemon_parts(settings: Settings, store: Store, clock: Clock) -> Parts:
         presence=Presence(store, clock, "daemon", every=settings.heartbeat),
         doorbell=Doorbell(store, clock, listen_url=settings.listen_url.reveal() if settings.listen_url else None),
         service=ServiceManager(notify_socket()),
+        chores=[(settings.heartbeat, watchers.run_once)],
     )
 
 
@@ -96,6 +100,9 @@ def surroundings(settings: Settings, clock: Clock) -> Surroundings:
         clocks=ClockWatch(clock if isinstance(clock, SystemClock) else SystemClock(), clock),
         broker=Probe("broker", lambda: check_broker(url, embedded_folder=folder), clock),
         one_queue=EMBEDDED_QUEUE if settings.embedded else None,
+        channels=frozenset(
+            [target.name for target in settings.notify] + [f"{PING}{target.name}" for target in settings.pings]
+        ),
     )
 
 

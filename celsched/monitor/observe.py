@@ -3,20 +3,20 @@
 It gathers the facts of work and machine for one look, and never judges them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from celsched.domain.health import running
 from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.look import Look
-from celsched.domain.health.machine_facts import ClockReading, MachineFacts, Openings, Seen
+from celsched.domain.health.machine_facts import ChannelHealth, ClockReading, MachineFacts, Openings, Seen
 from celsched.domain.health.subjects import living_of, schedule_of
 from celsched.domain.health.work_facts import Run, Success, WorkFacts
 from celsched.domain.silence import Silence
 from celsched.monitor.clocks import ClockWatch
 from celsched.monitor.probe import Probe
-from celsched.store import watch_machine, watch_work
+from celsched.store import notices, watch_machine, watch_work
 from celsched.store.store import Tx
 
 _FRESH = timedelta(minutes=10)
@@ -31,13 +31,15 @@ _HISTORY = timedelta(minutes=10)
 class Surroundings:
     """What a watcher has besides the store. `host`: of this process; None and empty where there is nothing to look at.
 
-    `one_queue`: the queue through which the embedded broker serves all.
+    `one_queue`: the queue through which the embedded broker serves all. `channels`: those that are in use, None for all
+    that ever were.
     """
 
     host: str = ""
     clocks: ClockWatch | None = None
     broker: Probe | None = None
     one_queue: str | None = None
+    channels: Collection[str] | None = None
 
 
 @dataclass(slots=True)
@@ -71,7 +73,7 @@ class Observer:
     def facts(self, tx: Tx, look: Look) -> Look:
         """Return the look with the facts of work and machine, read in this transaction; it may be run again."""
         everybody = watch_machine.everybody(tx, look.now - look.rule(AlertKind.DUP_DELIVERY).length("quiet"))
-        seen = self._heard(everybody.seen, look.now)
+        seen = heard(self._instances, everybody.seen, look.now, self._monotonic)
         return replace(look, work=self._work(tx, look, seen), machine=self._machine(tx, look, seen, everybody))
 
     def end(self, now: datetime) -> None:
@@ -79,12 +81,6 @@ class Observer:
         self._looked_at = now
         if self.around.clocks:
             self.around.clocks.told()
-
-    def _heard(self, seen: Sequence[Seen], now: datetime) -> list[Seen]:
-        signs = {one.id: one.beat_at for one in seen}
-        before = {one.id: (now - one.beat_at).total_seconds() for one in seen}
-        silent = self._instances.look(signs, self._monotonic, before)
-        return [replace(one, silent=timedelta(seconds=silent[one.id])) for one in seen]
 
     def _work(self, tx: Tx, look: Look, seen: Sequence[Seen]) -> WorkFacts:
         since = look.now - _FRESH if self._looked_at is None else max(self._looked_at - _AGAIN, look.now - _FRESH)
@@ -129,7 +125,19 @@ class Observer:
             clock=self._clock,
             broker=self.around.broker.answer() if self.around.broker else None,
             openings=_openings(tx, look),
+            channels=[_health(one) for one in notices.channel_health(tx, self.around.channels)],
         )
+
+
+def heard(silence: Silence, seen: Sequence[Seen], now: datetime, monotonic: float) -> list[Seen]:
+    """Return instances with how long they have been silent; only at the first look their last beats are believed."""
+    before = {one.id: (now - one.beat_at).total_seconds() for one in seen}
+    silent = silence.look({one.id: one.beat_at for one in seen}, monotonic, before)
+    return [replace(one, silent=timedelta(seconds=silent[one.id])) for one in seen]
+
+
+def _health(one: notices.ChannelHealth) -> ChannelHealth:
+    return ChannelHealth(one.channel, one.failures_in_a_row, one.last_error, one.last_sent_at)
 
 
 def _openings(tx: Tx, look: Look) -> list[Openings]:

@@ -4,11 +4,12 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from celsched.domain.execution import Execution, State
-from celsched.domain.health.kinds import AlertKind
+from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.rules import Tuning
 from celsched.domain.health.watched import RuleBook
 from celsched.monitor.check import Watcher
@@ -16,10 +17,10 @@ from celsched.monitor.clocks import ClockWatch
 from celsched.monitor.observe import Surroundings
 from celsched.monitor.probe import Probe
 from celsched.operations.scope import Scope
-from celsched.store import claims, instances
+from celsched.store import claims, instances, notices
 from celsched.store.alerts import StoredAlert
 from celsched.store.instances import Instance
-from celsched.store.store import Store
+from celsched.store.store import Store, Tx
 from tests.support import actors
 from tests.support.clock import ManualClock
 from tests.support.factories import add_schedule
@@ -211,6 +212,33 @@ def test_what_opens_again_and_again_is_flapping(room: Room, scope: Scope) -> Non
     assert kinds == {"flapping"}
     alert = room.firing()["flapping"]
     assert alert.fingerprint == "flapping:no_worker:queue:reports"
+
+
+def test_a_channel_through_which_nothing_goes_is_told_until_a_send_works(room: Room) -> None:
+    used = _room(room.store, room.clock, Surroundings(channels={"تلگرام"}))
+
+    def send(works: bool) -> set[str]:
+        now = room.clock.now()
+
+        def work(tx: Tx, channel: str) -> None:
+            leased = notices.lease(tx, channel, now, MINUTE)
+            assert leased is not None
+            if works:
+                notices.accepted(tx, leased, now)
+            else:
+                notices.refused(tx, leased, "connection refused", now)
+
+        for channel in ("تلگرام", "no longer used"):
+            room.store.write(partial(work, channel=channel))
+        return used.pass_time(12 * MINUTE, ["d", "w"])
+
+    for name in ("تلگرام", "no longer used"):
+        message = notices.Message(name, "late_start#1", Severity.WARNING, "title", "body", {})
+        room.store.write(lambda tx, one=message: notices.enqueue(tx, one, room.clock.now()))  # type: ignore[misc]
+    assert [send(works=False) for _ in range(3)] == [set(), set(), {"channel_failing"}]
+    assert "connection refused" in used.firing()["channel_failing"].summary
+    assert used.firing()["channel_failing"].scope == "channel:تلگرام"
+    assert send(works=True) == set()
 
 
 def test_a_second_delivery_is_told_of_its_machine(room: Room) -> None:

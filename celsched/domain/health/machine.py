@@ -1,6 +1,7 @@
 """Judges daemons, watchers, clocks, services, channels, and alerts that flap. It reads no facts and never notifies.
 
 Clock and broker are as seen from one machine: what a watcher elsewhere has found stays for as long as that one lives.
+That the store is away no look at it can find: `monitor.outage` tells it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,7 @@ from shlex import quote
 from celsched.domain.health.finding import Evidence, Finding, span
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.look import Judge, Look
-from celsched.domain.health.machine_facts import Answer, MachineFacts, Openings
+from celsched.domain.health.machine_facts import MachineFacts, Openings
 from celsched.domain.health.subjects import living_of, same
 from celsched.domain.health.watched import Living
 
@@ -85,13 +86,6 @@ def _differs(ahead: timedelta | None, limit: timedelta) -> str | None:
     return f"is {span(abs(ahead))} {'ahead of' if ahead > timedelta(0) else 'behind'} the store's"
 
 
-def store_down(look: Look) -> Iterator[Finding]:
-    """The store does not answer; judged without it, from what the watcher itself has seen."""
-    answer = look.machine.store if look.machine else None
-    if answer is not None and answer.error is not None:
-        yield _down(look, AlertKind.STORE_DOWN, "all", "store", answer, "celsched db current")
-
-
 def broker_down(look: Look) -> Iterator[Finding]:
     """The broker does not answer the watcher's machine; open until it has answered for a while."""
     facts = look.machine
@@ -99,19 +93,15 @@ def broker_down(look: Look) -> Iterator[Finding]:
         return
     scope, answer = f"host:{facts.host}", facts.broker
     if answer is not None and answer.error is not None:
-        yield _down(look, AlertKind.BROKER_DOWN, scope, "broker", answer, "celsched status")
+        summary, since = f"{answer.error} (for {span(answer.lasts)})", look.now - answer.lasts
+        evidence = Evidence(error=answer.error, command="celsched doctor")
+        yield Finding(AlertKind.BROKER_DOWN, scope, Severity.CRITICAL, "broker", summary, since, evidence=evidence)
     for alert in living_of(look, AlertKind.BROKER_DOWN):
         if alert.scope == scope and answer is not None:
             if answer.error is None and alert.open and answer.lasts < _ANSWERED:
                 yield same(alert)
         elif _speaks(look, facts, alert):
             yield same(alert)
-
-
-def _down(look: Look, kind: AlertKind, scope: str, subject: str, answer: Answer, command: str) -> Finding:
-    summary, since = f"{answer.error} (for {span(answer.lasts)})", look.now - answer.lasts
-    return Finding(kind, scope, Severity.CRITICAL, subject, summary, since,
-                   evidence=Evidence(error=answer.error, command=command))  # fmt: skip
 
 
 def _speaks(look: Look, facts: MachineFacts, alert: Living) -> bool:
@@ -178,7 +168,6 @@ JUDGES: Mapping[AlertKind, Judge] = {
     AlertKind.DAEMON_DOWN: daemon_down,
     AlertKind.WATCH_DOWN: watch_down,
     AlertKind.CLOCK_JUMP: clock_jump,
-    AlertKind.STORE_DOWN: store_down,
     AlertKind.BROKER_DOWN: broker_down,
     AlertKind.FLAPPING: flapping,
     AlertKind.CHANNEL_FAILING: channel_failing,

@@ -75,7 +75,7 @@ class MachineFacts:
     """Who was heard of, and how clocks, services and channels are.
 
     `host`: of the watcher that looks; clock and broker are as seen from there, None where nothing can be said yet.
-    `store` is set only where there is no look at the store. `openings`: of fingerprints that opened often, or flap.
+    `openings`: of fingerprints that opened often, or flap.
     """
 
     host: str = ""
@@ -85,6 +85,5 @@ class MachineFacts:
     watchers: Sequence[Seen] = ()
     clock: ClockReading | None = None
     broker: Answer | None = None
-    store: Answer | None = None
     openings: Sequence[Openings] = ()
     channels: Sequence[ChannelHealth] = ()

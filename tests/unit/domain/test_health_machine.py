@@ -14,7 +14,6 @@ from celsched.domain.health.machine import (
     clock_jump,
     daemon_down,
     flapping,
-    store_down,
     watch_down,
 )
 from celsched.domain.health.machine_facts import Answer, ChannelHealth, ClockReading, MachineFacts, Openings, Seen
@@ -124,20 +123,11 @@ def test_a_watcher_keeps_what_one_elsewhere_found_of_its_clock() -> None:
     assert both == {"host:other", f"host:{HERE}"}
 
 
-# store_down, broker_down
+# broker_down
 
 
 def _broker(error: str | None, lasts: timedelta, **more: Any) -> Any:
     return _machine(broker=Answer(error, lasts), **more)
-
-
-def test_store_down_is_what_the_watcher_itself_has_seen() -> None:
-    found = only(store_down, _machine(store=Answer("the store does not answer", MINUTE)))
-
-    assert (found.fingerprint, found.severity, found.since) == ("store_down:all", Severity.CRITICAL, NOW - MINUTE)
-    assert "the store does not answer" in found.summary
-    assert nothing(store_down, _machine(store=Answer(None, SECOND)))
-    assert nothing(store_down, _machine())
 
 
 def test_broker_down_is_told_with_its_error() -> None:
@@ -227,5 +217,5 @@ def test_a_channel_fails_from_the_third_failure_until_a_send_works() -> None:
 
 
 def test_without_facts_nothing_is_judged() -> None:
-    for judge in (daemon_down, watch_down, clock_jump, store_down, broker_down, flapping, channel_failing):
+    for judge in (daemon_down, watch_down, clock_jump, broker_down, flapping, channel_failing):
         assert nothing(judge, look(schedules=[watched(1)]))
