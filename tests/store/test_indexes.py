@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event, text
 
 from celsched.domain.execution import State
-from celsched.store import claims, outbox, recovery, transitions
+from celsched.store import claims, outbox, recovery, transitions, watch_work
 from celsched.store.endings import Ending, finish
 from celsched.store.store import Store, Tx
 from tests.support.actors import REPUBLISH
@@ -24,6 +24,10 @@ HOT: dict[str, Callable[[Tx], object]] = {
     "claimed_by": lambda tx: claims.claimed_by(tx, "token"),
     "finish": lambda tx: finish(tx, "token", Ending(State.SUCCEEDED), START, chance=0),
     "release_waiting": lambda tx: transitions.release_waiting(tx, 1, START),
+    "waiting": lambda tx: watch_work.waiting(tx, START),
+    "what runs": watch_work.running,
+    "successes": lambda tx: watch_work.successes(tx, START),
+    "history": lambda tx: watch_work.history(tx, [1, 2]),
     "report_progress": lambda tx: claims.report_progress(tx, "token", 1, None, None),
 }
 
