@@ -40,6 +40,7 @@ COMMANDS: dict[str, Entry] = {
     "next": Entry("celsched.cli.next:next_", "Show coming fire times.", _LOOK),
     "why": Entry("celsched.cli.why:why", "Say what became of a fire time, and why.", _LOOK),
     "stats": Entry("celsched.cli.stats:stats", "Show what ran, how well and how fast.", _LOOK),
+    "top": Entry("celsched.cli.top:top", "Watch what runs, waits and comes, live.", _LOOK),
     "run": Entry("celsched.cli.run:run", "Dispatch due schedules until stopped.", _RUN, daemon=True),
     "worker": Entry("celsched.cli.worker:worker", "Run a Celery worker for executions.", _RUN, daemon=True),
     "watch": Entry("celsched.cli.watch:watch", "Notice what did not happen.", _RUN, daemon=True),
