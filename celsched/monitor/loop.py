@@ -5,6 +5,7 @@ import threading
 from typing import Protocol
 
 from celsched.clock import Clock
+from celsched.domain.health.machine import WATCH_EVERY
 from celsched.errors import StoreUnreachable
 from celsched.monitor.check import Watcher
 from celsched.runloop import run_until_stopped
@@ -12,7 +13,7 @@ from celsched.service import ServiceManager
 from celsched.store.presence import Presence
 
 log = logging.getLogger(__name__)
-_EVERY = 10.0
+_EVERY = WATCH_EVERY.total_seconds()
 
 
 class Listener(Protocol):

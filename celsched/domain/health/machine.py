@@ -17,6 +17,8 @@ from celsched.domain.health.watched import Living
 
 _ANSWERED = timedelta(seconds=15)
 """How long a broker must have answered until it counts as back."""
+WATCH_EVERY = timedelta(seconds=10)
+"""How often a watcher looks, and reports at each look, however short the heartbeat is."""
 _PATIENCE = 3
 """Heartbeats after which a watcher elsewhere no longer speaks for its machine."""
 
@@ -47,7 +49,8 @@ def watch_down(look: Look) -> Iterator[Finding]:
     """There were watchers that nobody stopped, and none has been heard of."""
     watchers = look.machine.watchers if look.machine else ()
     last = min(watchers, key=lambda one: one.silent, default=None)
-    if last is None or last.silent <= look.rule(AlertKind.WATCH_DOWN).number("heartbeats") * look.heartbeat:
+    patience = look.rule(AlertKind.WATCH_DOWN).number("heartbeats") * max(look.heartbeat, WATCH_EVERY)
+    if last is None or last.silent <= patience:
         return
     summary = f'no watcher is running: the last one, on "{last.host}", was heard of {span(last.silent)} ago'
     since, evidence = look.now - last.silent, Evidence(command="celsched watch")
@@ -106,7 +109,7 @@ def broker_down(look: Look) -> Iterator[Finding]:
 
 def _speaks(look: Look, facts: MachineFacts, alert: Living) -> bool:
     """Whether a watcher lives where the alert comes from, which will say when it is over."""
-    patience = _PATIENCE * look.heartbeat
+    patience = _PATIENCE * max(look.heartbeat, WATCH_EVERY)
     return any(one.lives(patience) and alert.scope == f"host:{one.host}" for one in facts.watchers)
 
 

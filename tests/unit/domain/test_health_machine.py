@@ -68,6 +68,14 @@ def test_watch_down_when_the_last_watcher_died() -> None:
     assert f'"{HERE}"' in found.summary
 
 
+def test_a_watcher_reports_at_its_looks_however_short_the_heartbeat_is() -> None:
+    quick = replace(_machine(watchers=[_seen("watcher", 29 * SECOND)]), heartbeat=SECOND / 4)
+
+    assert nothing(watch_down, quick)
+    slow = replace(_machine(watchers=[_seen("watcher", 2 * MINUTE)]), heartbeat=MINUTE)
+    assert nothing(watch_down, slow)
+
+
 def test_one_living_watcher_is_enough_and_none_is_no_alert() -> None:
     assert nothing(watch_down, _machine(watchers=[_seen("watcher", ALIVE), _seen("watcher", HOUR)]))
     assert nothing(watch_down, _machine())
