@@ -107,6 +107,13 @@ def test_three_deliveries_of_each_message_to_two_workers_start_each_execution_on
     ran = {note["pid"] for note in begun}
     assert all(ran & set(worker.children()) for worker in fleet.daemons[1:]), "both workers had their share"
     assert not [daemon.pid for daemon in fleet.daemons if "Traceback" in daemon.err]
+    # The workers told of it with their heartbeats, and whoever watches tells people.
+    told = wait_until(
+        lambda: [alert for alert in fleet.run("watch", "--once", "-o", "json").json if alert["kind"] == "dup_delivery"],
+        timeout=60,
+        message="the second deliveries are told",
+    )
+    assert "a second time" in told[0]["summary"]
 
 
 def lost_once(project: Project, name: str) -> Execution:
