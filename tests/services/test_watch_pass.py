@@ -160,6 +160,26 @@ def test_a_run_is_too_long_and_too_short_by_its_own_past(room: Room, scope: Scop
     assert room.pass_time(HEARTBEAT, ["d", "w"]) == set()
 
 
+def test_what_was_remembered_of_a_schedule_does_not_end_its_alert(room: Room, scope: Scope) -> None:
+    add_schedule(scope, NAME, every=4 * MINUTE)
+
+    begin = room.clock.now()
+
+    def run(number: int, length: timedelta) -> set[str]:
+        room.clock.advance(begin + number * 4 * MINUTE - room.clock.now())
+        room.beat("d", "w")
+        claimed = _start_latest(room.store)
+        room.clock.advance(length)
+        actors.end(room.store, claimed)
+        return room.pass_time(2 * HEARTBEAT, ["d", "w"])
+
+    for number in range(1, 14):
+        assert run(number, 30 * SECOND) == set()
+    assert run(14, SECOND) == {"too_short"}
+
+    assert room.pass_time(3 * MINUTE, ["d", "w"]) == {"too_short"}
+
+
 def test_a_step_of_the_clock_is_told_for_five_minutes(room: Room) -> None:
     stepped = _room(room.store, room.clock, Surroundings("here", ClockWatch(room.clock, room.clock)))
     stepped.kinds()
