@@ -180,5 +180,6 @@ def last_beat(tx: Connection, kind: str) -> datetime | None:
 
 def instance_of(tx: Connection, instance_id: str | None) -> Instance | None:
     """Return one instance."""
-    row = tx.execute(select(instances).where(instances.c.id == instance_id)).mappings().one_or_none()
+    columns = [instances.c[name] for name in Instance.__slots__]  # the watcher's own columns are not among them
+    row = tx.execute(select(*columns).where(instances.c.id == instance_id)).mappings().one_or_none()
     return None if row is None else Instance(**row)

@@ -1,12 +1,14 @@
 """The reads behind lists and explanations, on both databases."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from celsched.domain.execution import State
 from celsched.operations import control, requests
 from celsched.operations.requests import RunNow
 from celsched.operations.scope import Scope
-from celsched.store import overview
+from celsched.store import instances, overview
+from celsched.store.instances import Instance
 from celsched.store.store import Store
 from tests.support.actors import all_executions, execution, run, scan, start
 from tests.support.clock import ManualClock
@@ -89,3 +91,10 @@ def test_deeds_are_found_by_whom_and_before_when(scope: Scope, store: Store, clo
     assert (found.user, found.at, found.details["reason"]) == ("سارا", START + HOUR, "تعمیر")
     assert store.read(lambda tx: overview.last_deed(tx, "pause", "schedule", "schedule", START)) is None
     assert store.read(lambda tx: overview.last_beat(tx, "daemon")) is None
+
+
+def test_an_instance_is_read_by_its_id_whatever_else_its_row_holds(store: Store) -> None:
+    row = Instance("w", "worker", "server", 1, "w@server", "0", ("default",), 4, 0, START, START)
+    store.write(lambda tx: instances.register(tx, row))
+    assert store.read(lambda tx: overview.instance_of(tx, "w")) == replace(row, queues=["default"])
+    assert store.read(lambda tx: overview.instance_of(tx, None)) is None
