@@ -1,4 +1,4 @@
-"""Owns `celsched show task|schedule|execution`. It never puts together what the operations do not say."""
+"""Owns `celsched show task|schedule|execution|alert`. It never puts together what the operations do not say."""
 
 from typing import Annotated
 
@@ -10,8 +10,10 @@ from celsched.cli.lazy import new_typer
 from celsched.cli.lists import for_eyes
 from celsched.cli.output import Column, Kind, OutputOption, Sheet
 from celsched.cli.scope import scope_of
+from celsched.cli.show_alert import alert_fields
 from celsched.cli.show_definition import schedule_fields, task_fields
 from celsched.cli.show_execution import attempts_table, execution_fields, for_programs, log_lines
+from celsched.operations import alerts as alert_operations
 from celsched.operations import detail
 from celsched.redact import Redactor
 
@@ -63,3 +65,15 @@ def execution(
         cli.write(attempts_table(found), output)
     for line in log_lines(found):
         cli.print(line)
+
+
+@app.command()
+def alert(
+    ctx: typer.Context,
+    number: Annotated[int, typer.Argument(metavar="ID", help="Its id.")],
+    output: OutputOption = None,
+) -> None:
+    """Show an alert: what is wrong and since when, what is known about it, who did what, the next command."""
+    cli = CliContext.of(ctx)
+    found = alert_operations.detail(scope_of(cli), number)
+    cli.write_sheet(Sheet(alert_fields(found), "id"), output)

@@ -51,6 +51,7 @@ def _fields(answer: operation.Answer) -> dict[str, object]:
         "range_count": row.count if row and row.until else None,
         "revision": row.revision if row else None,
         "repeated_by": answer.repeated_by,
+        "alerts": answer.alerts,
         "fire_time_before": answer.before,
         "fire_time_after": answer.after,
         "commands": answer.commands,

@@ -9,11 +9,12 @@ from celsched.operations.browse import Life, life_of
 from celsched.operations.scope import Scope
 from celsched.operations.standing import fire_times, standing
 from celsched.settings import Settings
-from celsched.store import alerts, checkup, definitions, instances
+from celsched.store import alerts, checkup, definitions, instances, notices
 from celsched.store.alerts import StoredAlert
-from celsched.store.checkup import Send, Some
+from celsched.store.checkup import Some
 from celsched.store.definitions import StoredTask
 from celsched.store.instances import Instance
+from celsched.store.notices import ChannelHealth
 from celsched.store.store import Tx
 from celsched.store.watch_schedules import Roster
 
@@ -37,7 +38,7 @@ class Facts:
     unsent: Some
     waiting: Some
     deserted: Some
-    sends: Mapping[str, Send]
+    channels: Mapping[str, ChannelHealth]
 
     def living(self, kind: str) -> list[Instance]:
         """Return the instances of a kind that are alive."""
@@ -70,7 +71,7 @@ def facts_of(scope: Scope, settings: Settings) -> Facts:
             unsent=checkup.unsent(tx, now - _UNSENT_AFTER),
             waiting=checkup.waiting_for_nothing(tx, now - settings.lease),
             deserted=checkup.without_worker(tx, gone),
-            sends=checkup.last_sends(tx),
+            channels={one.channel: one for one in notices.channel_health(tx)},
         )
 
     return scope.store.read(work)

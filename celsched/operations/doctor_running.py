@@ -125,7 +125,7 @@ def critical(facts: Facts, settings: Settings) -> Found:
     bad = [one for one in facts.firing if one.severity is Severity.CRITICAL and one.acknowledged_at is None]
     if bad:
         more = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
-        return failed(f"alert {bad[0].id} {bad[0].kind}: {bad[0].summary}{more}", "celsched watch --once")
+        return failed(f"alert {bad[0].id} {bad[0].kind}: {bad[0].summary}{more}", command("show", "alert", bad[0].id))
     others = len(facts.firing)
     return passed(f"no critical alert is open; {times(others, 'other')}" if others else "no alert is open")
 
@@ -135,12 +135,10 @@ def channels(facts: Facts, settings: Settings) -> Found:
     if not settings.notify:
         return skipped("no channel is set (`notify`): alerts are shown and logged, and sent to nobody")
     names = [target.name for target in settings.notify]
-    bad = {name: facts.sends[name] for name in names if name in facts.sends and facts.sends[name].error}
+    bad = [facts.channels[name] for name in names if name in facts.channels and facts.channels[name].failures_in_a_row]
     if bad:
-        name = next(iter(bad))
-        return failed(
-            f"{listed(list(bad))} refused the last message: {bad[name].error}", f"celsched config; see {name}"
-        )
-    untried = [name for name in names if name not in facts.sends]
+        refused = f"{listed([one.channel for one in bad])} refused the last message: {bad[0].last_error}"
+        return failed(refused, command("alerts", "test", bad[0].channel))
+    untried = [name for name in names if name not in facts.channels]
     said = f"; nothing was sent yet through {listed(untried)}" if untried else ""
     return passed(f"{times(len(names), 'channel')}, no failed send{said}")

@@ -12,8 +12,8 @@ from celsched.operations.evidence import hands_for
 from celsched.operations.scope import Scope, not_found
 from celsched.operations.standing import Status, standing
 from celsched.operations.why_row import Answer, Case, answer_row, later_request, no_daemon
-from celsched.operations.wording import command, sentence, span
-from celsched.store import definitions, executions, overview
+from celsched.operations.wording import command, sentence, span, times
+from celsched.store import alert_desk, definitions, executions, overview
 from celsched.store.overview import Namesake
 from celsched.store.store import Tx
 from celsched.timing.instant import format_instant, parse_instant
@@ -45,9 +45,24 @@ def why(scope: Scope, name: str, at: str | None, *, heartbeat: timedelta) -> Ans
         asked = None if at is None else parse_instant(at, zone, now)
         chosen = _lived_at(named, asked)
         case = Case(tx, now, standing(scope, chosen.schedule, now), chosen.deleted_at, heartbeat)
-        return _latest(case) if asked is None else _asked(case, asked)
+        return _with_alerts(case, _latest(case) if asked is None else _asked(case, asked))
 
     return scope.store.read(work)
+
+
+def _with_alerts(case: Case, answer: Answer) -> Answer:
+    """Return the answer with the alerts that this fire time raised."""
+    execution = answer.execution.id if answer.execution else None
+    raised = alert_desk.raised_by(case.tx, case.standing.schedule.id, answer.fire_time, execution)
+    if not raised:
+        return answer
+    told = ", ".join(f"{one.id} {one.kind} ({one.state})" for one in raised)
+    return replace(
+        answer,
+        details=(*answer.details, sentence(f"it raised {times(len(raised), 'alert')}: {told}")),
+        commands=(*answer.commands, command("show", "alert", raised[-1].id)),
+        alerts=tuple(one.id for one in raised),
+    )
 
 
 def _lived_at(named: list[Namesake], asked: datetime | None) -> Namesake:

@@ -55,6 +55,7 @@ class Answer:
     before: datetime | None = None
     after: datetime | None = None
     repeated_by: tuple[int, ...] = field(default=())
+    alerts: tuple[int, ...] = field(default=())
 
 
 def answer_row(case: Case, row: Execution, at: datetime) -> Answer:

@@ -68,7 +68,7 @@ def _instant(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-_COLUMNS = [alerts.c[field.name] for field in fields(StoredAlert)]
+COLUMNS = [alerts.c[field.name] for field in fields(StoredAlert)]
 
 
 def _record(row: Any) -> StoredAlert:
@@ -76,18 +76,19 @@ def _record(row: Any) -> StoredAlert:
     return StoredAlert(**values | {"kind": AlertKind(values["kind"]), "severity": Severity(values["severity"])})
 
 
-def _rows(tx: Connection, query: Select[Any]) -> list[StoredAlert]:
+def records(tx: Connection, query: Select[Any]) -> list[StoredAlert]:
+    """Return the alerts of a query of `COLUMNS`."""
     return [_record(row) for row in tx.execute(query).mappings()]
 
 
 def living(tx: Connection) -> list[StoredAlert]:
     """Return every alert that is not resolved."""
-    return _rows(tx, select(*_COLUMNS).where(alerts.c.state != RESOLVED).order_by(alerts.c.id))
+    return records(tx, select(*COLUMNS).where(alerts.c.state != RESOLVED).order_by(alerts.c.id))
 
 
 def firing(tx: Connection) -> list[StoredAlert]:
     """Return every open alert."""
-    return _rows(tx, select(*_COLUMNS).where(alerts.c.state == OPEN).order_by(alerts.c.id))
+    return records(tx, select(*COLUMNS).where(alerts.c.state == OPEN).order_by(alerts.c.id))
 
 
 def known(tx: Connection) -> dict[str, Living]:
@@ -191,7 +192,7 @@ def _insert(tx: Connection, findings: list[Finding], now: datetime) -> list[Stor
         }
         for finding in findings
     ]
-    made = tx.execute(dialect.insert(alerts).on_conflict_do_nothing().returning(*_COLUMNS), rows)
+    made = tx.execute(dialect.insert(alerts).on_conflict_do_nothing().returning(*COLUMNS), rows)
     return [alert for alert in map(_record, made.mappings()) if alert.state == OPEN]
 
 
@@ -218,7 +219,7 @@ def _open(tx: Connection, ids: list[int], now: datetime) -> list[StoredAlert]:
     found: list[StoredAlert] = []
     for part in _parts(ids):
         statement = update(alerts).where(alerts.c.id.in_(part), alerts.c.state == PENDING)
-        made = tx.execute(statement.values(state=OPEN, opened_at=now).returning(*_COLUMNS))
+        made = tx.execute(statement.values(state=OPEN, opened_at=now).returning(*COLUMNS))
         found += map(_record, made.mappings())
     return found
 
@@ -232,7 +233,7 @@ def _resolve(tx: Connection, ids: list[int], now: datetime) -> list[StoredAlert]
     found: list[StoredAlert] = []
     for part in _parts(ids):
         statement = update(alerts).where(alerts.c.id.in_(part), alerts.c.state != RESOLVED, alerts.c.seen_at <= now)
-        made = tx.execute(statement.values(state=RESOLVED, resolved_at=now).returning(*_COLUMNS))
+        made = tx.execute(statement.values(state=RESOLVED, resolved_at=now).returning(*COLUMNS))
         found += map(_record, made.mappings())
     return sorted(found, key=lambda alert: alert.id)
 

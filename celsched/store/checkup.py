@@ -3,7 +3,6 @@
 Everything is bounded: so many names and a count, never all rows.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, func, or_, select
 from celsched.domain.execution import State
 from celsched.store.definitions import StoredSchedule, joined, stored_schedule
 from celsched.store.tables import LIVE, UNSENT, executions, schedules, states
-from celsched.store.tables_watch import instances, notifications
+from celsched.store.tables_watch import instances
 from celsched.store.transitions import is_blocked
 
 SHOWN = 3
@@ -75,23 +74,6 @@ def without_worker(tx: Connection, before: datetime) -> Some:
         instances.c.kind == "worker", or_(instances.c.stopped_at < before, instances.c.beat_at < before)
     )
     return _executions(tx, executions.c.id, LIVE, executions.c.state == State.RUNNING, executions.c.worker.in_(gone))
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """The newest message that was tried on a channel; `error` None: the channel accepted it."""
-
-    tries: int
-    sent_at: datetime | None
-    error: str | None
-
-
-def last_sends(tx: Connection) -> Mapping[str, Send]:
-    """Return the newest tried message of each channel."""
-    n = notifications.c
-    newest = select(func.max(n.id)).where(n.tries > 0).group_by(n.channel)
-    rows = tx.execute(select(n.channel, n.tries, n.sent_at, n.error).where(n.id.in_(newest)))
-    return {row.channel: Send(row.tries, row.sent_at, None if row.sent_at else row.error) for row in rows}
 
 
 def _executions(tx: Connection, order: ColumnElement[Any], *where: Any) -> Some:

@@ -162,9 +162,12 @@ def test_broken_definitions_and_critical_alerts(doctor: Examine, scope: Scope, s
 def test_a_channel_that_refused_its_last_message(doctor: Examine, store: Store) -> None:
     assert "nothing was sent yet through 'mail'" in doctor()["channels.accept"].seen
     row = {"channel": "mail", "incident": "x", "state": "pending", "severity": "info", "title": "", "body": "",
-           "details": {}, "tries": 2, "created_at": START, "next_try_at": START, "error": "550 no"}  # fmt: skip
+           "details": {}, "tries": 2, "failures": 2,
+           "created_at": START, "next_try_at": START, "error": "550 no"}  # fmt: skip
     store.write(lambda tx: tx.execute(insert(notifications), [row]))
-    assert doctor()["channels.accept"].seen == "'mail' refused the last message: 550 no"
+    assert doctor()["channels.accept"] == Found(
+        Verdict.FAIL, "'mail' refused the last message: 550 no", "celsched alerts test mail"
+    )
 
 
 def test_tasks_that_may_not_run_or_cannot_be_found(doctor: Examine, scope: Scope) -> None:

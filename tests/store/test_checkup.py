@@ -2,18 +2,17 @@
 
 from datetime import timedelta
 
-from sqlalchemy import insert, update
+from sqlalchemy import update
 
 from celsched.domain.execution import State
 from celsched.domain.policy import Overlap
 from celsched.operations import control
 from celsched.operations.scope import Scope
 from celsched.store import checkup, instances
-from celsched.store.checkup import Send, Some
+from celsched.store.checkup import Some
 from celsched.store.instances import Instance
 from celsched.store.store import Store
 from celsched.store.tables import executions, states
-from celsched.store.tables_watch import notifications
 from tests.support.actors import end, publish, scan, start
 from tests.support.clock import ManualClock
 from tests.support.factories import add_schedule
@@ -89,31 +88,6 @@ def test_a_running_one_whose_worker_is_gone_is_found(scope: Scope, store: Store,
     assert store.read(lambda tx: checkup.without_worker(tx, clock.now() - MINUTE)) == Some(1, ("1",))
     end(store, running, State.SUCCEEDED)
     assert store.read(lambda tx: checkup.without_worker(tx, clock.now() - MINUTE)) == Some()
-
-
-def test_the_newest_tried_message_of_a_channel_says_how_it_does(store: Store) -> None:
-    def message(channel: str, incident: str, tries: int, **values: object) -> dict[str, object]:
-        blank: dict[str, object] = {
-            "state": "pending",
-            "severity": "critical",
-            "title": "",
-            "body": "",
-            "details": {},
-            "sent_at": None,
-        }
-        times = {"created_at": START, "next_try_at": START, "error": None}
-        return {"channel": channel, "incident": incident, "tries": tries} | blank | times | values
-
-    rows = [
-        message("mail", "1", 3, error="550 نیست"),
-        message("mail", "2", 1, sent_at=START, error="421 busy"),
-        message("sms", "1", 1, sent_at=START),
-        message("sms", "2", 2, error="timed out"),
-        message("sms", "3", 0),
-    ]
-    store.write(lambda tx: tx.execute(insert(notifications), rows))
-    found = store.read(checkup.last_sends)
-    assert found == {"mail": Send(1, START, None), "sms": Send(2, None, "timed out")}
 
 
 def test_a_schedule_that_should_wake_and_does_not_is_at_rest(scope: Scope, store: Store) -> None:

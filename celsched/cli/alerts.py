@@ -1,0 +1,140 @@
+"""Owns `celsched alerts`: what is wrong as a list or counted, and a test message through a channel. It never judges."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from celsched.cli.completion import live
+from celsched.cli.context import CliContext
+from celsched.cli.exits import ExitCode
+from celsched.cli.lazy import new_typer
+from celsched.cli.lists import for_eyes, instant_option
+from celsched.cli.output import Column, Kind, OutputMode, OutputOption, Table
+from celsched.cli.scope import scope_of
+from celsched.cli.show_alert import alert_row, severity_style
+from celsched.domain.health.kinds import AlertKind, Severity
+from celsched.domain.names import suggestion
+from celsched.errors import NotFound
+from celsched.operations import alerts as operations
+from celsched.operations.scope import Scope
+from celsched.store.alert_desk import AlertFilter
+from celsched.store.alerts import OPEN, PENDING, RESOLVED, StoredAlert
+
+app = new_typer(invoke_without_command=True)
+
+
+class AlertState(StrEnum):
+    """What `--state` takes."""
+
+    OPEN = OPEN
+    PENDING = PENDING
+    RESOLVED = RESOLVED
+    LIVING = "living"
+    """Open or pending."""
+    ALL = "all"
+
+
+_STATES = {AlertState.LIVING: (OPEN, PENDING), AlertState.ALL: ()}
+_FULL = tuple(Column(key) for key in (
+    "id", "kind", "severity", "state", "subject", "summary", "since", "opened_at", "seen_at", "resolved_at",
+    "resolved_by", "acknowledged_at", "acknowledged_by", "note", "silence_id", "muted_by", "queue_name", "labels",
+    "execution_id", "fire_time", "last_success_at", "error", "count", "command", "fingerprint",
+))  # fmt: skip
+_EYES = (
+    Column("id", kind=Kind.WORD),
+    Column("severity", kind=Kind.WORD, style=severity_style),
+    Column("kind", kind=Kind.WORD, rank=1),
+    Column("summary", least=30),
+    Column("marks", least=10, rank=3),
+    Column("since", kind=Kind.TIME, rank=2),
+)
+_COUNTS = (
+    Column("kind", kind=Kind.WORD),
+    Column("severity", kind=Kind.WORD, style=severity_style),
+    *(Column(key, kind=Kind.NUMBER) for key in ("open", "acknowledged", "quiet", "pending", "resolved")),
+    Column("oldest", kind=Kind.TIME),
+)
+
+
+@app.callback()
+def alerts(  # noqa: PLR0913  a command's options
+    ctx: typer.Context,
+    state: Annotated[AlertState, typer.Option("--state", help="Pending: not yet for as long as its kind asks.")] = (
+        AlertState.OPEN
+    ),
+    kind: Annotated[list[AlertKind] | None, typer.Option("--kind", help="Only of this kind; repeatable.")] = None,
+    severity: Annotated[Severity, typer.Option("--severity", help="The mildest to show.")] = Severity.INFO,
+    schedule: Annotated[
+        str | None,
+        typer.Option("--schedule", metavar="NAME", help="Only about this subject.", autocompletion=live("schedule")),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="Alive at or after this time: 24h, 7d, today, a date.")
+    ] = None,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="At most so many, the newest.")] = 100,
+    summary: Annotated[bool, typer.Option("--summary", help="Count them by kind.")] = False,
+    output: OutputOption = None,
+) -> None:
+    """List open alerts, newest first. `alerts test CHANNEL` sends a test message."""
+    if ctx.invoked_subcommand is not None:
+        return
+    cli = CliContext.of(ctx)
+    scope = scope_of(cli)
+    begin = instant_option(since, "--since", scope.zone, scope.now())
+    wanted = AlertFilter(_STATES.get(state, (state.value,)), kind or (), severity, schedule, begin)
+    cli.write(_counts(scope, wanted) if summary else _listed(cli, scope, wanted, limit, output), output)
+
+
+def _counts(scope: Scope, wanted: AlertFilter) -> Table:
+    keys = [column.key for column in _COUNTS]
+    rows = [{key: getattr(one, key) for key in keys} for one in operations.summary(scope, wanted)]
+    return Table(_COUNTS, rows, "kind", "nothing is wrong")
+
+
+def _listed(cli: CliContext, scope: Scope, wanted: AlertFilter, limit: int, output: OutputMode | None) -> Table:
+    found = operations.listing(scope, wanted, limit)
+    rows: list[dict[str, Any]] = [{**alert_row(one), "marks": _marks(one)} for one in found]
+    return Table(_EYES if for_eyes(cli, output) else _FULL, rows, "id", "no alert fits")
+
+
+def _marks(alert: StoredAlert) -> str | None:
+    """Return in few words what keeps messages about it from being sent."""
+    marks = [
+        alert.state if alert.state != OPEN else None,
+        f"ack {alert.acknowledged_by}" if alert.acknowledged_by else None,
+        f"silence {alert.silence_id}" if alert.silence_id is not None else None,
+        f"muted by {alert.muted_by}" if alert.muted_by else None,
+    ]
+    return ", ".join(mark for mark in marks if mark) or None
+
+
+@app.command("test")
+def test(
+    ctx: typer.Context,
+    channel: Annotated[str, typer.Argument(help="The channel's name in `notify`; `celsched config` shows them.")],
+) -> int:
+    """Send a test message through a channel at once, and say whether it was accepted."""
+    # Who only lists alerts loads no senders.
+    from celsched.cli.delivery_parts import sender
+    from celsched.notify import Outgoing, SendFailed
+
+    cli = CliContext.of(ctx)
+    scope = scope_of(cli)
+    targets = {target.name: target for target in cli.settings.notify}
+    if channel not in targets:
+        hint = suggestion(channel, targets) or f"known are: {', '.join(targets) or 'none; `notify` is empty'}"
+        raise NotFound(f"there is no channel {channel!r}", hint=hint)
+    send = sender(cli.settings, targets[channel], scope.clock)
+    body = f"{scope.by.user} at {scope.by.host} asked for it, to see that messages of celsched arrive. سلام"
+    incident = f"test#{scope.now():%Y%m%d%H%M%S%f}"
+    details = {"firing": 1, "test": True}
+    try:
+        send(Outgoing(incident, Severity.INFO.value, "[test] celsched: this is a test", body, details))
+    except SendFailed as error:
+        operations.record_test(scope, channel, str(error))
+        cli.print(f"{channel}: not accepted: {error}")
+        return ExitCode.NO
+    operations.record_test(scope, channel, None)
+    cli.print(f"{channel}: accepted")
+    return ExitCode.DONE
