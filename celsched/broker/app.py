@@ -131,6 +131,11 @@ def make_app(
         raise SettingsError("global_keyprefix must be ASCII", hint="choose a prefix like 'helssa:'")
     url = filesystem.URL if embedded_folder is not None else broker_url
     kind = broker_kind(url)
+    if kind == "redis":
+        # Only here: it loads the client.
+        from celsched.broker import redis_close
+
+        redis_close.install()
     app = BrokerApp(
         "celsched",
         broker=url,

@@ -97,37 +97,45 @@ def _enter(job: _Job) -> bool:
 
 
 def _claimed(job: _Job, claim: Claim, what: str, twice: Twice | None) -> Execution | None:
+    """Claim it; None where it is refused, or where the store does not answer.
+
+    What was claimed after all is then given up by the main process, which finds a claim without a body.
+    """
+    job.runtime.store.refresh_clock()  # a child may live for days; at most one question each 30 s
+    job.runtime.fault("claim.before")
+    try:
+        found = _asked(job, claim)
+        if isinstance(found, Execution):
+            return found
+        logger.debug("%s is refused: %s", what, found)
+        if found is Refusal.TAKEN and twice is not None and job.runtime.store.read(twice):
+            job.runtime.slots.count_duplicate(job.index)  # the store learns of it with the worker's next heartbeat
+    except StoreUnreachable as error:
+        logger.warning("%s was not claimed: %s", what, error.message)
+    return None
+
+
+def _asked(job: _Job, claim: Claim) -> Execution | Refusal | None:
+    """Ask for the claim; a COMMIT may have happened and only its reply be lost: the token says."""
     identity, store = job.runtime.identity, job.runtime.store
-    store.refresh_clock()  # a child may live for days; at most one question each 30 s
     by = Claimant(job.token, identity.id, identity.host, os.getpid())
-    fault = job.runtime.fault
 
     def take(tx: Tx) -> Execution | Refusal:
         found = claim(tx, by)
         if not isinstance(found, Refusal):
-            fault("claim.taken")
+            job.runtime.fault("claim.taken")
         return found
 
-    fault("claim.before")
+    def mine(tx: Tx) -> Execution | None:
+        return claims.claimed_by(tx, job.token)
+
     try:
         found = store.write(take, patience=_PATIENCE)
     except StoreUnreachable:
-        # The COMMIT may have happened and only its reply be lost; the token says.
-        try:
-            mine = store.read(lambda tx: claims.claimed_by(tx, job.token), patience=2 * _PATIENCE)
-        except StoreUnreachable as error:
-            logger.warning("%s was not claimed: %s", what, error.message)
-            return None
-        return mine
-    if not isinstance(found, Refusal):
+        return store.read(mine, patience=2 * _PATIENCE)
+    if found is not Refusal.TAKEN:
         return found
-    # Re-run after a lost reply, a claim meets itself.
-    mine = store.read(lambda tx: claims.claimed_by(tx, job.token)) if found is Refusal.TAKEN else None
-    if mine is None:
-        logger.debug("%s is refused: %s", what, found)
-        if found is Refusal.TAKEN and twice is not None and store.read(twice):
-            job.runtime.slots.count_duplicate(job.index)  # the store learns of it with the worker's next heartbeat
-    return mine
+    return store.read(mine, patience=2 * _PATIENCE) or found  # re-run after a lost reply, a claim meets itself
 
 
 def _run(job: _Job, execution: Execution, recipe: Recipe, task_id: str) -> None:
@@ -180,7 +188,7 @@ def _body(job: _Job, execution: Execution, recipe: Recipe, task_id: str) -> Endi
     mine = Frame(current, lambda progress: runtime.slots.report(job.index, progress))
     token = frame.set(mine)
     usage = Usage()
-    before = set(processes.children_of(os.getpid()))
+    before = processes.children()
     body = f"{runtime.identity.id}/{execution.id}.{execution.attempt}"
     try:
         with (

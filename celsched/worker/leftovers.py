@@ -19,7 +19,7 @@ logger = logging.getLogger("celsched.worker")
 def end_leftovers(before: set[int], grace: float, clock: Clock) -> None:
     """End every child of this process that is not among `before`: SIGTERM, at most `grace` seconds, SIGKILL."""
     if not _new_children(before):
-        return  # the usual case, at the price of reading one small file
+        return  # the usual case, at the price of one call
     left = _all_new(before)
     if left:
         logger.warning("%d processes that the task left running are ended", len(left))
@@ -43,7 +43,7 @@ def _all_new(before: set[int]) -> set[int]:
 def _new_children(before: set[int]) -> set[int]:
     """Return the new living children; dead ones are collected on the way."""
     living: set[int] = set()
-    for pid in set(processes.children_of(os.getpid())) - before:
+    for pid in processes.children() - before:
         found = processes.look(pid)
         if found is not None and found.lives:
             living.add(pid)

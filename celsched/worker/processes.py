@@ -51,14 +51,25 @@ def everything() -> dict[int, Process]:
     return {found.pid: found for found in map(look, pids) if found is not None}
 
 
-def children_of(pid: int) -> list[int]:
-    """Return the direct children of a process, zombies too; a few microseconds where there are none."""
-    found: list[int] = []
-    with contextlib.suppress(OSError):
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
-                found.extend(int(word) for word in file.read().split())
-    return found
+def has_children() -> bool:
+    """Return whether this process has any child, zombies too; the kernel's word, at the price of one call."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def children() -> set[int]:
+    """Return the children of this process, zombies too.
+
+    Not from /proc/PID/task/TID/children: while others of them exit, the kernel may leave living ones out there
+    (proc(5)), as it does when a frozen tree wakes up.
+    """
+    if not has_children():
+        return set()
+    me = os.getpid()
+    return {one.pid for one in everything().values() if one.ppid == me}
 
 
 def offspring(pid: int, mark: str | None = None) -> set[int]:
