@@ -10,6 +10,7 @@ from typing import Any
 from celsched.cli.lists import state_style
 from celsched.cli.output import Column, Kind
 from celsched.domain.definition import Effective, ScheduleType
+from celsched.domain.health.wishes import AlertWishes, encode_wishes
 from celsched.domain.options import OPTIONS, Option, encode_layer
 from celsched.domain.policy import RetryPolicy
 from celsched.operations.detail import ScheduleDetail, TaskDetail
@@ -106,12 +107,16 @@ def _readable(key: str, value: Any) -> Any:
     if value is None or value == {} or key in _RENAMED:
         return value or None
     encoded = encode_layer({key: value})[key]
-    return {True: "yes", False: "no"}[encoded] if isinstance(encoded, bool) else encoded
+    if isinstance(encoded, bool):
+        return "yes" if encoded else "no"
+    return None if encoded == {} else encoded
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, RetryPolicy):
         return asdict(value)
+    if isinstance(value, AlertWishes):
+        return encode_wishes(value)
     return dict(value) if isinstance(value, Mapping) else value
 
 

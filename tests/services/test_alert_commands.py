@@ -16,6 +16,7 @@ from celsched.cli.app import main
 from celsched.cli.context import CliContext
 from celsched.domain.health.finding import Evidence, Finding
 from celsched.domain.health.kinds import AlertKind, Severity
+from celsched.domain.health.wishes import decode_wishes
 from celsched.store import alerts
 from celsched.store.store import Store, open_store
 from celsched.store.tables_watch import audit
@@ -177,3 +178,13 @@ def test_a_channel_is_tested_and_says_no_with_its_exit_code(call: Call, store: S
     assert refused.code == 1
     assert refused.out.startswith("bad: not accepted: ")
     assert deeds(store) == [("test", "channel", "ok"), ("test", "channel", "bad")]
+
+
+def test_show_tells_how_alerts_are_tuned_for_a_schedule(call: Call, store: Store) -> None:
+    wishes = decode_wishes("alerts", {"failed": True, "no_recent_success": {"after": "26h"}})
+    add_schedule(scope_of(store), "tuned", alerts=wishes)
+    shown = rows(call, "show", "schedule", "tuned")["alerts"]
+    assert decode_wishes("alerts", shown) == wishes
+    assert "failed" in shown
+    assert rows(call, "show", "schedule", NAME)["alerts"] == {}
+    assert call("show", "task", "task").code == 0
