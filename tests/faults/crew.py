@@ -158,7 +158,7 @@ def kill(pids: Sequence[int]) -> None:
 def children(pid: int) -> list[tuple[int, str]]:
     """Return the children of a process with their command lines."""
     found = []
-    for child in processes.children_of(pid):
+    for child in (one.pid for one in processes.everything().values() if one.ppid == pid):
         with suppress(OSError):
             found.append((child, Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()))
     return found

@@ -100,7 +100,7 @@ def _outcome(
     assert site.store is not None
     events, findings = events_in(site.records)
     rows, tries = rows_in(site.store)
-    left = [("orphan", one) for one in bodies_alive()]
+    left = [("orphan", one) for one in bodies_alive(site.records)]
     logs = list(findings_in(site.logs(), (order.seconds + 2 * order.calm) / 60))
     grown = growing(observer.series) if order.faults != "all" else ()  # who is killed begins anew
     findings = [*findings, *observer.findings, *site.crew.findings, *left, *logs, *grown]

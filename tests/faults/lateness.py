@@ -4,10 +4,13 @@ It is pure. What was broken shortly before counts too, because a restart and a p
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.faults.history import Fault
 from tests.faults.reading import Reading, Run, clock_time
+
+_QUEUE = 4
+"""So many that wait are a queue: there are four pool children."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,19 @@ def starts(reading: Reading) -> list[Start]:
                 fault for fault in reading.history.faults if fault.touches(ready, began, limits.boot + limits.republish)
             ]
             found.append(Start(runs[0], ready, max(0, began - ready), tuple(touching)))
-    return found
+    return list(_queued_behind(found))
+
+
+def _queued_behind(begun: list[Start]) -> Iterator[Start]:
+    """Let those that fell due behind a queue which a fault had left share its excuse, until the queue is worked off."""
+    queue: list[tuple[int, tuple[Fault, ...]]] = []
+    for start in sorted(begun, key=lambda one: one.ready):
+        queue = [one for one in queue if one[0] > start.ready]
+        if not start.faults and len(queue) >= _QUEUE:
+            start = replace(start, faults=queue[-1][1])
+        if start.faults:
+            queue.append((start.run.began, start.faults))
+        yield start
 
 
 def too_late(reading: Reading) -> Iterator[tuple[str, str]]:

@@ -109,11 +109,13 @@ def _files(pid: int) -> int:
     return 0
 
 
-def bodies_alive() -> list[str]:
-    """Return the processes of bodies (by the mark that the tests put into their environment)."""
+def bodies_alive(records: Path) -> list[str]:
+    """Return the processes of this run's bodies (by what the tests put into their environment)."""
+    mark = f"\0FAULTS_RECORDS={records}\0".encode()
     found = []
     for folder in Path("/proc").iterdir():
         with suppress(OSError):
-            if folder.name.isdigit() and b"\0FAULTS_TICK=" in b"\0" + (folder / "environ").read_bytes():
+            environment = b"\0" + (folder / "environ").read_bytes() if folder.name.isdigit() else b""
+            if mark in environment and b"\0FAULTS_TICK=" in environment:
                 found.append(f"{folder.name}: {(folder / 'cmdline').read_bytes()[:80]!r}")
     return found

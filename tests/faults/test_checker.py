@@ -7,7 +7,8 @@ import pytest
 
 from tests.faults.checker import check
 from tests.faults.history import MINUTE, SECOND, Event, Fault, History, Limits, Mark, Planned, Row, Try
-from tests.faults.lateness import percentile
+from tests.faults.lateness import percentile, starts
+from tests.faults.reading import Reading
 
 BASE = 1_800_000_000 * SECOND + 250_001
 PLANNED = Planned("نمونه", "short", "interval", 10 * SECOND, BASE, BASE + 20 * SECOND, "skip", 1, 1)
@@ -224,3 +225,32 @@ def test_percentiles() -> None:
     assert percentile([], 0.99) == 0
     assert percentile([n * SECOND for n in range(100)], 0.99) == 99
     assert percentile([3 * SECOND], 0.5) == 3
+
+
+def _many(begin: list[float]) -> History:
+    """Executions that fall due second by second after 10 s, and begin so many seconds after that."""
+    planned = replace(PLANNED, every=SECOND, start=BASE, end=BASE + 60 * SECOND, overlap="allow")
+    rows, events = [], []
+    for number, late in enumerate(begin, 1):
+        fire = BASE + (9 + number) * SECOND
+        rows.append(Row(number, planned.name, "succeeded", None, fire, None, 1, 1, 1, fire, fire + 50 * SECOND))
+        events.append(Event("start", number, 1, planned.name, fire, 100, 50, fire + int(late * SECOND)))
+    return History([planned], events, rows, limits=Limits(boot=SECOND, republish=0))
+
+
+def test_who_queues_behind_what_a_fault_left_is_excused_until_the_queue_is_worked_off() -> None:
+    history = _many([9, 9, 9, 9, 9, 9, 0.1, 5, *[0.1] * 11, 5])
+    history.faults = [Fault("kill everything", BASE + 9 * SECOND, BASE + 13 * SECOND, kills=True)]
+    excused = {start.run.execution for start in starts(Reading(history)) if start.faults}
+    # The first five are touched by the fault itself; while four of those wait, what follows is queued behind them.
+    assert {1, 2, 3, 4, 5, 6, 7, 8} <= excused
+    assert 20 not in excused
+    history.faults = []
+    assert not any(start.faults for start in starts(Reading(history)))
+
+
+def test_one_that_waits_is_no_queue() -> None:
+    history = _many([9, 0.1, 5, 0.1])
+    history.faults = [Fault("kill child", BASE + 9 * SECOND, BASE + 10 * SECOND, kills=True)]
+    excused = {start.run.execution for start in starts(Reading(history)) if start.faults}
+    assert 3 not in excused
