@@ -177,7 +177,7 @@ def test_executions(run: Run) -> None:
     found = rows(run, "executions")
     assert [one["id"] for one in found] == [3, 2, 1]
     assert [one["state"] for one in found] == ["skipped", "running", "failed"]
-    assert (found[2]["attempt"], found[2]["max_attempts"], found[2]["error"]) == (1, 1, "سرور پاسخ نمی‌دهد")
+    assert (found[2]["attempt"], found[2]["max_attempts"], found[2]["error"]) == (1, 1, "ValueError: سرور پاسخ نمی‌دهد")
     first = run("executions", "-n", "2", "-o", "name")
     assert first.stdout.split() == ["3", "2"]
     assert "older ones: add --before 2" in first.stderr
@@ -202,7 +202,7 @@ def test_show(run: Run) -> None:
     assert schedule["origins"]["misfire_after"] == "settings"
     assert len(schedule["next_fire_times"]) == 3
     execution_ = json.loads(run("show", "execution", "1", "-o", "json").stdout)
-    assert execution_["fate"] == "It failed after 0 ms on attempt 1 of 1: سرور پاسخ نمی‌دهد."
+    assert execution_["fate"] == "It failed after 0 ms on attempt 1 of 1: ValueError: سرور پاسخ نمی‌دهد."
     assert execution_["attempts"][0]["traceback"] == "Traceback"
     assert execution_["log"][0]["text"] == "خط\tیک"
     assert "fate\tIt is running on server" in run("show", "execution", "2").stdout
