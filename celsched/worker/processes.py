@@ -7,7 +7,7 @@ import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 BODY_VARIABLE = "CELSCHED_BODY"
@@ -108,6 +108,24 @@ def carries(pid: int, mark: str) -> bool:
             return f"\0{BODY_VARIABLE}={mark}\0".encode() in b"\0" + file.read()
     except OSError:
         return False
+
+
+def of_workers(ids: Collection[str]) -> set[int]:
+    """Return the living processes that bodies of these workers started, by the body variable in their environment."""
+    wanted = {identity.encode() for identity in ids}
+    found = set()
+    for one in everything().values() if wanted else ():
+        with contextlib.suppress(OSError), open(f"/proc/{one.pid}/environ", "rb") as file:
+            _, _, value = (b"\0" + file.read()).partition(f"\0{BODY_VARIABLE}=".encode())
+            if one.lives and value.partition(b"\0")[0].rpartition(b"/")[0] in wanted:
+                found.add(one.pid)
+    return found
+
+
+def alive(pid: int) -> bool:
+    """Return whether a process of this id lives."""
+    found = look(pid)
+    return found is not None and found.lives
 
 
 def send(pids: Iterable[int], number: signal.Signals) -> None:

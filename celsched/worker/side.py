@@ -19,11 +19,11 @@ from celery import signals
 from celsched.broker.errors import ForeignMessage
 from celsched.broker.message import TASK_EXECUTE, Message
 from celsched.callables.resolve import prepare_imports
-from celsched.errors import CelschedError
+from celsched.errors import CelschedError, StoreUnreachable
 from celsched.redact import Redactor
 from celsched.service import ServiceManager
 from celsched.settings import Settings
-from celsched.store import claims
+from celsched.store import claims, instances
 from celsched.store.store import Store, Tx, open_store
 from celsched.worker import processes
 from celsched.worker.desk_store import DeskStore
@@ -34,6 +34,7 @@ from celsched.worker.identity import identify
 from celsched.worker.instance import instance_of
 from celsched.worker.keeper import Keeper, Turns
 from celsched.worker.ledger import Desk, Ledger
+from celsched.worker.orphans import end_orphans
 from celsched.worker.output_files import make_folder
 from celsched.worker.reaper_link import ReaperLink
 from celsched.worker.runtime import Runtime
@@ -142,6 +143,8 @@ class WorkerSide:
         slots = Slots(min(MOST_SLOTS, max(16, 2 * concurrency)))
         self.runtime = Runtime(self.settings, store, identity, slots, folder)
         timing = Timing(self.settings.kill_grace.total_seconds(), _SILENCE * self.settings.lease.total_seconds())
+        with suppress(StoreUnreachable):  # as it may be after all; then they live until their own end
+            end_orphans(desk_store.read(lambda tx: instances.running(tx, "worker")), identity.host)
         store.close()  # no connection may cross the fork; children open their own
         clock = self.runtime.clock
         guard = Guard(slots, folder, identity.id, timing, clock.monotonic)
