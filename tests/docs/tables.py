@@ -8,6 +8,7 @@ from typing import Any
 
 from celsched.cli.commands import COMMANDS
 from celsched.cli.exits import ExitCode
+from celsched.domain.health.kinds import KINDS, Kind
 from celsched.domain.health.wishes import AlertWishes
 from celsched.domain.options import OPTIONS
 from celsched.domain.policy import RetryPolicy
@@ -111,12 +112,26 @@ def _settings() -> str:
     return _rows(("setting", "default", "meaning"), rows)
 
 
+def _kinds() -> str:
+    rows = [
+        (_code(one.kind), one.severity + ("" if one.enabled else ", off"), one.about, one.over, ", ".join(_tuned(one)))
+        for one in KINDS.values()
+    ]
+    return _rows(("kind", "severity", "opens when", "is over with", "defaults"), rows)
+
+
+def _tuned(kind: Kind) -> Iterable[str]:
+    values = {name: plain(value) for name, value in kind.parameters.items() if value is not None}
+    return [f"{name} {value}" for name, value in values.items()] + ([f"held {plain(kind.hold)}"] if kind.hold else [])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "keys": _keys,
     "options": _options,
     "commands": _commands,
     "exits": _exits,
     "settings": _settings,
+    "kinds": _kinds,
 }
 
 
