@@ -23,6 +23,8 @@ REPEAT: Mapping[Severity, timedelta] = {
 """After how long what still fires is told again; what is missing here never is."""
 PUSH_EVERY = timedelta(seconds=60)
 """How often a channel that forgets (Alertmanager) is told what fires."""
+_AHEAD = timedelta(minutes=1)
+"""What was written further in the future than this was written before the clock was set back: it is long past."""
 SET = "set"
 """The label that groups before the queue does."""
 
@@ -215,18 +217,23 @@ def _reason(group: Group, present: _Present, now: datetime) -> Reason | None:
     """Return why a message is due now, if one is."""
     if present.news:
         if group.members:
-            due = (group.sent_at or now) + GROUP_INTERVAL
+            due = _over(group.sent_at, GROUP_INTERVAL, now)
         else:
-            due = min(alert.opened_at or now for alert in present.news) + GROUP_WAIT
+            due = any(_over(alert.opened_at, GROUP_WAIT, now) for alert in present.news)
         raised = all(_only_worse(alert, group) for alert in present.news)
-        return (Reason.RAISED if raised else Reason.FIRING) if due <= now else None
+        return (Reason.RAISED if raised else Reason.FIRING) if due else None
     if present.firing:
         nagging = [alert.severity for alert in present.firing if not alert.acknowledged and alert.severity in REPEAT]
         every = min((REPEAT[severity] for severity in nagging), default=None)
         return Reason.REPEAT if every is not None and (group.sent_at or now) + every <= now else None
-    if present.over and (group.sent_at or now) + GROUP_INTERVAL <= now:
+    if present.over and _over(group.sent_at, GROUP_INTERVAL, now):
         return Reason.RESOLVED
     return None
+
+
+def _over(since: datetime | None, length: timedelta, now: datetime) -> bool:
+    """Whether so much has passed; what is told again and again waits instead: once too often is a nuisance."""
+    return since is not None and (since + length <= now or since > now + _AHEAD)
 
 
 def _only_worse(alert: Alert, group: Group) -> bool:
@@ -237,7 +244,7 @@ def _only_worse(alert: Alert, group: Group) -> bool:
 def _pushed(group: Group, present: _Present, now: datetime) -> Reason | None:
     wanted = {alert.fingerprint: Member(alert.id, alert.severity) for alert in present.firing}
     changed = wanted != group.members
-    stale = bool(wanted) and (group.sent_at is None or group.sent_at + PUSH_EVERY <= now)
+    stale = bool(wanted) and (group.sent_at is None or _over(group.sent_at, PUSH_EVERY, now))
     return Reason.PUSH if changed or stale else None
 
 

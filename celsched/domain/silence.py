@@ -20,6 +20,7 @@ class Silence:
     def __init__(self, longest_step: float) -> None:
         self._longest_step = longest_step
         self._last_look: float | None = None
+        self._interrupted = False
         self._watched: dict[str, _Watched] = {}
 
     def look(
@@ -30,11 +31,20 @@ class Silence:
         `before`: the silence of those that are there at the very first look, as far as it is known.
         """
         first = self._last_look is None
-        step = 0.0 if self._last_look is None else min(max(0.0, monotonic - self._last_look), self._longest_step)
-        self._last_look = monotonic
+        step = 0.0
+        if self._last_look is not None and not self._interrupted:
+            step = min(max(0.0, monotonic - self._last_look), self._longest_step)
+        self._last_look, self._interrupted = monotonic, False
         known = dict(before or {}) if first else {}
         self._watched = {key: self._next(key, sign, step, known.get(key, 0.0)) for key, sign in signs.items()}
         return {key: one.silent for key, one in self._watched.items()}
+
+    def interrupt(self, at_most: float) -> None:
+        """Note that since the last look nobody could give a sign: that time does not count, and of the silence before
+        it only `at_most` seconds, so that who lives has the rest of its patience to say so."""
+        self._interrupted = True
+        for one in self._watched.values():
+            one.silent = min(one.silent, at_most)
 
     def _next(self, key: str, sign: object, step: float, known: float) -> _Watched:
         seen = self._watched.get(key)

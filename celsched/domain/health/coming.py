@@ -125,7 +125,9 @@ def no_recent_success(look: Look) -> Iterator[Finding]:
         since = max(state.last_success_at or watched.created_at, state.active_since or watched.created_at)
         rule = watched.rules[AlertKind.NO_RECENT_SUCCESS]
         limit, silence = rule.length("after"), look.now - since
-        if silence > limit if limit else _silent(watched, since, look.now, rule.number("periods")):
+        if silence > (limit or rule.length("at_least")) and (
+            limit or _silent(watched, since, look.now, rule.number("periods"))
+        ):
             summary = f'"{watched.name}" has not succeeded for {span(silence)}'
             yield _finding(AlertKind.NO_RECENT_SUCCESS, watched, summary, since, fire_time=state.last_fire_time)
 

@@ -62,7 +62,7 @@ class Openings:
 
 @dataclass(frozen=True, slots=True)
 class ChannelHealth:
-    """How sending through a channel goes: how many sends failed since the last that worked."""
+    """How sending through a channel goes: how many sends were refused since the last that was accepted."""
 
     channel: str
     failures_in_a_row: int

@@ -80,6 +80,7 @@ def test_never_ran_after_two_fire_times_until_the_first_start() -> None:
         ({"rule": "30 * * * *"}, 3 * HOUR + 31 * MINUTE, 3 * HOUR + 25 * MINUTE),
         ({"schedule_type": "interval", "rule": "1h"}, 4 * HOUR, 3 * HOUR - MINUTE),
         ({"rule": "0 2 * * *"}, 3 * DAY, 2 * DAY),
+        ({"schedule_type": "interval", "rule": "1s"}, 6 * MINUTE, 4 * MINUTE),
         ({"schedule_type": "once", "rule": "2026-07-02T11:00:00Z"}, None, 300 * DAY),
     ],
 )
