@@ -108,7 +108,7 @@ _ROWS = (
     Kind(_K.NEVER_RAN, _W, "`fire_times` passed and nothing ever started",
          "the first start", {"fire_times": 2}, muted_by=_NOBODY_STARTS),
     Kind(_K.NO_RECENT_SUCCESS, _C,
-         "no success within `after`, by default in its last `periods` fire times and for `at_least` so long", "a success",
+         "no success within `after`, by default in its last `periods` fire times, `at_least` so long", "a success",
          {"after": None, "periods": 3, "at_least": _seconds(300)}, muted_by=_NOBODY_STARTS),
     Kind(_K.FAILED, _W, "an execution failed for good (off unless asked for)",
          "the schedule's next success", event=True, enabled=False, muted_by=_STORE),
