@@ -28,7 +28,7 @@ class Housekeeping:
         self._keep = keep
 
     def run_once(self) -> int:
-        """Purge what ended longer ago than `keep`; return how many executions went."""
+        """Purge what ended, and alerts that were resolved, longer ago than `keep`; return how many executions went."""
         before = self._clock.now() - self._keep
         for schedule_id in self._store.read(lambda tx: definitions.resting_since(tx, before)):
             self._sum_up(schedule_id, before)
@@ -37,6 +37,9 @@ class Housekeeping:
             purged = self._store.write(lambda tx: retention.purge_batch(tx, before))
             gone += purged.executions
             if purged.executions < retention.BATCH:
+                break
+        for _ in range(_ROUNDS):
+            if self._store.write(lambda tx: retention.purge_alerts(tx, before)) < retention.BATCH:
                 break
         self._store.write(lambda tx: instances.forget(tx, self._clock.now()))
         if gone:

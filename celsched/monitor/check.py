@@ -66,7 +66,7 @@ class Watcher:
         findings = examine(look)
 
         def work(tx: Tx) -> tuple[alerts.Flips, list[StoredAlert]]:
-            return alerts.settle(tx, findings, look.living, now), alerts.firing(tx)
+            return alerts.settle(tx, findings, look.living, now, self._clock.now()), alerts.firing(tx)
 
         quiet = not findings and not look.living
         flips, firing = (alerts.Flips((), ()), []) if quiet else self._store.write(work)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from celsched.domain.health import running
 from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.look import Look
-from celsched.domain.health.machine_facts import ChannelHealth, ClockReading, MachineFacts, Openings, Seen
+from celsched.domain.health.machine_facts import ClockReading, MachineFacts, Openings, Seen
 from celsched.domain.health.subjects import living_of, schedule_of
 from celsched.domain.health.work_facts import Run, Success, WorkFacts
 from celsched.domain.silence import Silence
@@ -125,7 +125,7 @@ class Observer:
             clock=self._clock,
             broker=self.around.broker.answer() if self.around.broker else None,
             openings=_openings(tx, look),
-            channels=[_health(one) for one in notices.channel_health(tx, self.around.channels)],
+            channels=notices.channel_health(tx, self.around.channels),
         )
 
 
@@ -134,10 +134,6 @@ def heard(silence: Silence, seen: Sequence[Seen], now: datetime, monotonic: floa
     before = {one.id: (now - one.beat_at).total_seconds() for one in seen}
     silent = silence.look({one.id: one.beat_at for one in seen}, monotonic, before)
     return [replace(one, silent=timedelta(seconds=silent[one.id])) for one in seen]
-
-
-def _health(one: notices.ChannelHealth) -> ChannelHealth:
-    return ChannelHealth(one.channel, one.failures_in_a_row, one.last_error, one.last_sent_at)
 
 
 def _openings(tx: Tx, look: Look) -> list[Openings]:

@@ -37,6 +37,7 @@ class WatcherCheck:
         look = Look(now, self._heartbeat, rules=self._rules, machine=MachineFacts(watchers=watchers))
         findings = examine(look)
         if findings:
-            for alert in self._store.write(lambda tx: alerts.settle(tx, findings, (), now)).opened:
+            settled = self._store.write(lambda tx: alerts.settle(tx, findings, (), now, self._clock.now()))
+            for alert in settled.opened:
                 said = {"action": "alert", "alert": alert.id}
                 log.warning("alert %d %s: %s", alert.id, alert.kind, alert.summary, extra=said)

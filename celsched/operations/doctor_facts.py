@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from celsched.domain.health.machine_facts import ChannelHealth
 from celsched.domain.health.watched import RuleBook, Watched
 from celsched.operations.browse import Life, life_of
 from celsched.operations.scope import Scope
@@ -14,7 +15,6 @@ from celsched.store.alerts import StoredAlert
 from celsched.store.checkup import Some
 from celsched.store.definitions import StoredTask
 from celsched.store.instances import Instance
-from celsched.store.notices import ChannelHealth
 from celsched.store.store import Tx
 from celsched.store.watch_schedules import Roster
 

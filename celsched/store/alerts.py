@@ -2,10 +2,23 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, bindparam, delete, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from celsched.domain.health.finding import Evidence, Finding
 from celsched.domain.health.kinds import KINDS, AlertKind, Severity
@@ -13,11 +26,14 @@ from celsched.domain.health.watched import Living
 from celsched.store.dialect import POSTGRESQL, SQLITE
 from celsched.store.rows import audit_details
 from celsched.store.tables_watch import alerts
+from celsched.store.types import Instant
 
 PENDING, OPEN, RESOLVED = "pending", "open", "resolved"
 T = TypeVar("T")
 _MANY = 500
 """Ids or fingerprints in one statement."""
+_AHEAD = timedelta(minutes=1)
+"""What was written further in the future than this was written before the clock was set back, by no later look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,30 +134,55 @@ class Flips:
     resolved: Sequence[StoredAlert]
 
 
-def settle(tx: Connection, findings: Iterable[Finding], seen: Collection[str], now: datetime) -> Flips:
+@dataclass(frozen=True, slots=True)
+class _Time:
+    """When a look was taken, and when it is settled: only the second tells what is ahead of the clock."""
+
+    look: datetime
+    written: datetime
+
+    @property
+    def ahead(self) -> datetime:
+        return self.written + _AHEAD
+
+    def mine(self) -> ColumnElement[bool]:
+        """The living alerts that no later look has renewed."""
+        seen = or_(alerts.c.seen_at <= self.look, alerts.c.seen_at > self.ahead)
+        return and_(alerts.c.state != RESOLVED, seen)
+
+
+def settle(
+    tx: Connection,
+    findings: Iterable[Finding],
+    seen: Collection[str],
+    now: datetime,
+    written: datetime | None = None,
+) -> Flips:
     """Open what is wrong for as long as its hold, renew what still is, resolve what is over.
 
     `seen` are the fingerprints that lived when the look was taken, at `now`: what another watcher opened since is not
     resolved, what a later look renewed or resolved is left as it is. Of several watchers one opens and one resolves.
-    An event that a person resolved comes back only when another happened since.
+    An event that a person resolved comes back only when another happened since. `written` is the present, where it is
+    not `now`: what lies ahead of it was stored before the clock was set back, and does not wait for that time to come.
     """
+    time = _Time(now, written or now)
     wrong = {finding.fingerprint: finding for finding in findings}
     there = {alert.fingerprint: alert for alert in living(tx)}
-    new = _allowed(tx, [finding for key, finding in wrong.items() if key not in there], now)
+    new = _allowed(tx, [finding for key, finding in wrong.items() if key not in there], time)
     opened = _insert(tx, new, now)
     lasting = sorted(((there[key], wrong[key]) for key in wrong.keys() & there.keys()), key=lambda pair: pair[0].id)
-    _renew(tx, lasting, now)
+    _renew(tx, lasting, time)
     opened += _open(tx, [alert.id for alert, found in lasting if _held(alert, found, now)], now)
     over = sorted((there[key] for key in there.keys() - wrong.keys() if key in seen), key=lambda alert: alert.id)
     _forget(tx, [alert.id for alert in over if alert.state == PENDING])
-    return Flips(opened, _resolve(tx, [alert.id for alert in over if alert.state == OPEN], now))
+    return Flips(opened, _resolve(tx, [alert.id for alert in over if alert.state == OPEN], time))
 
 
 def _held(alert: StoredAlert, found: Finding, now: datetime) -> bool:
     return alert.state == PENDING and now - alert.pending_since >= found.hold
 
 
-def _allowed(tx: Connection, findings: list[Finding], now: datetime) -> list[Finding]:
+def _allowed(tx: Connection, findings: list[Finding], time: _Time) -> list[Finding]:
     """Return the findings that may open: not those that a later look, or a person, has resolved."""
     last: dict[str, Any] = {}
     for part in _parts([finding.fingerprint for finding in findings]):
@@ -151,14 +192,17 @@ def _allowed(tx: Connection, findings: list[Finding], now: datetime) -> list[Fin
     allowed = []
     for finding in findings:
         row = last.get(finding.fingerprint)
-        if row is None or not _settled(finding, row.resolved_at, row.resolved_by, now):
+        if row is None or not _settled(finding, row.resolved_at, row.resolved_by, time):
             allowed.append(finding)
     return allowed
 
 
-def _settled(finding: Finding, resolved_at: datetime, resolved_by: str | None, now: datetime) -> bool:
-    by_a_person = resolved_by is not None and KINDS[finding.kind].event
-    return resolved_at > now or (by_a_person and (finding.event_at or finding.since) <= resolved_at)
+def _settled(finding: Finding, resolved_at: datetime, resolved_by: str | None, time: _Time) -> bool:
+    by_a_person, happened = resolved_by is not None and KINDS[finding.kind].event, finding.event_at or finding.since
+    if resolved_at > time.ahead:
+        # Of an event before the clock was set back only one that is ahead too is surely the one that was resolved.
+        return by_a_person and time.ahead < happened <= resolved_at
+    return resolved_at > time.look or (by_a_person and happened <= resolved_at)
 
 
 def _values(finding: Finding) -> dict[str, Any]:
@@ -196,7 +240,7 @@ def _insert(tx: Connection, findings: list[Finding], now: datetime) -> list[Stor
     return [alert for alert in map(_record, made.mappings()) if alert.state == OPEN]
 
 
-def _renew(tx: Connection, lasting: list[tuple[StoredAlert, Finding]], now: datetime) -> None:
+def _renew(tx: Connection, lasting: list[tuple[StoredAlert, Finding]], time: _Time) -> None:
     same: list[int] = []
     changed: list[dict[str, Any]] = []
     for alert, finding in lasting:
@@ -205,13 +249,15 @@ def _renew(tx: Connection, lasting: list[tuple[StoredAlert, Finding]], now: date
             same.append(alert.id)
         else:
             changed.append({f"b_{name}": value for name, value in values.items()} | {"b_id": alert.id})
-    mine = (alerts.c.state != RESOLVED, alerts.c.seen_at <= now)
+    # A hold that began ahead of the clock begins anew, or it would never be over.
+    began = case((alerts.c.pending_since > time.ahead, literal(time.look, Instant())), else_=alerts.c.pending_since)
+    seen = {"seen_at": time.look, "pending_since": began}
     for part in _parts(same):
-        tx.execute(update(alerts).where(alerts.c.id.in_(part), *mine).values(seen_at=now))
+        tx.execute(update(alerts).where(alerts.c.id.in_(part), time.mine()).values(**seen))
     if changed:
         columns = {name: bindparam(f"b_{name}", type_=alerts.c[name].type) for name in _values(lasting[0][1])}
         tx.execute(
-            update(alerts).where(alerts.c.id == bindparam("b_id"), *mine).values(seen_at=now, **columns), changed
+            update(alerts).where(alerts.c.id == bindparam("b_id"), time.mine()).values(**seen, **columns), changed
         )
 
 
@@ -229,11 +275,11 @@ def _forget(tx: Connection, ids: list[int]) -> None:
         tx.execute(delete(alerts).where(alerts.c.id.in_(part), alerts.c.state == PENDING))
 
 
-def _resolve(tx: Connection, ids: list[int], now: datetime) -> list[StoredAlert]:
+def _resolve(tx: Connection, ids: list[int], time: _Time) -> list[StoredAlert]:
     found: list[StoredAlert] = []
     for part in _parts(ids):
-        statement = update(alerts).where(alerts.c.id.in_(part), alerts.c.state != RESOLVED, alerts.c.seen_at <= now)
-        made = tx.execute(statement.values(state=RESOLVED, resolved_at=now).returning(*COLUMNS))
+        statement = update(alerts).where(alerts.c.id.in_(part), time.mine())
+        made = tx.execute(statement.values(state=RESOLVED, resolved_at=time.look).returning(*COLUMNS))
         found += map(_record, made.mappings())
     return sorted(found, key=lambda alert: alert.id)
 

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Text, and_, cast, delete, func, or_, select, update
 
 from celsched.domain.health.kinds import Severity
+from celsched.domain.health.machine_facts import ChannelHealth
 from celsched.domain.notices import PUSH_EVERY
 from celsched.store.dialect import POSTGRESQL, SQLITE
 from celsched.store.tables_watch import TO_SEND, notice_groups, notifications
@@ -47,16 +48,6 @@ class Leased:
     tries: int
     failures: int
     created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelHealth:
-    """How sending through a channel went: how many tries were refused since the last that was accepted."""
-
-    channel: str
-    failures_in_a_row: int
-    last_error: str | None
-    last_sent_at: datetime | None
 
 
 def enqueue(tx: Connection, message: Message, now: datetime) -> bool:

@@ -1,12 +1,17 @@
-"""Owns the purge: old terminal executions with their attempts and logs, in small transactions. Never a living row."""
+"""Owns the purge: old terminal executions with their attempts and logs, old alerts, in small transactions.
+
+It never removes a living row.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, delete, exists, func, or_, select, update
 
 from celsched.domain.execution import TERMINAL
+from celsched.domain.health.kinds import KINDS
 from celsched.store.tables import attempts, executions, logs, states
+from celsched.store.tables_watch import alerts
 
 BATCH = 1000
 
@@ -52,6 +57,30 @@ def purge_batch(tx: Connection, before: datetime, *, limit: int = BATCH) -> Purg
     tx.execute(delete(attempts).where(attempts.c.execution_id.in_(ids)))
     gone = tx.execute(delete(executions).where(executions.c.id.in_(ids))).rowcount
     return Purged(gone, lines)
+
+
+def purge_alerts(tx: Connection, before: datetime, *, limit: int = BATCH) -> int:
+    """Remove at most `limit` alerts that were resolved before `before`; return how many.
+
+    That a person resolved an event is kept where it is the newest of its fingerprint: without it the alert would open
+    again.
+    """
+    later = alerts.alias()
+    events = [kind.value for kind, row in KINDS.items() if row.event]
+    old = (
+        select(alerts.c.id)
+        .where(
+            alerts.c.resolved_at < before,
+            or_(
+                alerts.c.resolved_by.is_(None),
+                alerts.c.kind.not_in(events),
+                exists().where(later.c.fingerprint == alerts.c.fingerprint, later.c.id > alerts.c.id),
+            ),
+        )
+        .order_by(alerts.c.resolved_at)
+        .limit(limit)
+    )
+    return tx.execute(delete(alerts).where(alerts.c.id.in_(old))).rowcount
 
 
 def countable(tx: Connection, before: datetime) -> int:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from celsched.clock import SystemClock
 from celsched.dispatcher.daemon import Daemon, Parts
@@ -23,7 +24,9 @@ from celsched.service import ServiceManager
 from celsched.store import instances
 from celsched.store.presence import Presence
 from celsched.store.store import Store
+from celsched.store.tables_watch import alerts
 from celsched.store.wake import Doorbell
+from tests.store.messages import find, settle
 from tests.support.actors import DAEMON, all_executions, run
 from tests.support.clock import ManualClock
 from tests.support.factories import add_schedule, add_task
@@ -48,14 +51,15 @@ class ShiftedClock(SystemClock):
 
 def _parts(store: Store, publisher: RecordingPublisher, *, address: str | None = None) -> Parts:
     clock = store.clock
+    presence = Presence(store, clock, "daemon", every=10 * SECOND)
     return Parts(
         store=store,
         clock=clock,
         scan=DueScan(store, clock, {}, DAEMON),
         outbox=Outbox(store, clock, publisher, word="abc", republish=30 * SECOND),
-        recovery=Recovery(store, clock, lease=60 * SECOND, period=10 * SECOND),
+        recovery=Recovery(store, clock, lease=60 * SECOND, period=10 * SECOND, prove=presence.prove),
         housekeeping=Housekeeping(store, clock, {}, keep=timedelta(days=30)),
-        presence=Presence(store, clock, "daemon", every=10 * SECOND),
+        presence=presence,
         doorbell=Doorbell(store, clock),
         service=ServiceManager(address),
     )
@@ -163,6 +167,15 @@ def test_housekeeping_purges_what_ended_long_ago(scope: Scope, clock: ManualCloc
 
     assert Housekeeping(scope.store, clock, {}, keep=timedelta(days=30)).run_once() == 1
     assert [one.id for one in all_executions(scope.store)] == [young]
+
+
+def test_housekeeping_purges_alerts_that_are_long_over(store: Store, clock: ManualClock) -> None:
+    settle(store, find())
+    settle(store)
+    clock.advance(timedelta(days=30, seconds=1))
+    settle(store, find(scope="schedule:2"))
+    Housekeeping(store, clock, {}, keep=timedelta(days=30)).run_once()
+    assert list(store.read(lambda tx: tx.scalars(select(alerts.c.fingerprint)).all())) == ["missed:schedule:2"]
 
 
 def test_the_due_scan_of_an_idle_store_does_nothing(store: Store) -> None:

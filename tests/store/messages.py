@@ -10,13 +10,21 @@ from celsched.domain.notices import Channel, Notice
 from celsched.store import alerts, notice_plan, notices
 from celsched.store.notices import Leased, Message
 from celsched.store.store import Store
+from tests.support.stores import START
 
 MAIL = Channel("mail")
 
 
 def find(kind: AlertKind = AlertKind.MISSED, scope: str = "schedule:1", **values: Any) -> Finding:
     """Return a finding about something with a Persian name."""
-    given = {"severity": KINDS[kind].severity, "subject": "گزارش شب", "summary": f"{kind} of 'گزارش شب'"} | values
+    summary = f"{kind} of 'گزارش شب'"
+    given: dict[str, Any] = {
+        "severity": KINDS[kind].severity,
+        "subject": "گزارش شب",
+        "summary": summary,
+        "since": START,
+    }
+    given |= values
     return Finding(kind, scope, **{"evidence": Evidence(execution=7, error="خطا"), **given})
 
 

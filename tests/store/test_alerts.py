@@ -48,9 +48,9 @@ def _living(store: Store) -> list[StoredAlert]:
     return store.read(alerts.living)
 
 
-def _resolve_by_hand(store: Store) -> None:
+def _resolve_by_hand(store: Store, fingerprint: str = WRONG.fingerprint) -> None:
     values = {"state": "resolved", "resolved_at": store.clock.now(), "resolved_by": "سارا"}
-    store.write(lambda tx: tx.execute(update(table).values(values)))
+    store.write(lambda tx: tx.execute(update(table).where(table.c.fingerprint == fingerprint).values(values)))
 
 
 def test_what_is_wrong_opens_once_with_all_that_is_known_of_it(store: Store, clock: ManualClock) -> None:
@@ -126,7 +126,7 @@ def test_what_clears_within_its_hold_was_never_there(store: Store, clock: Manual
 def test_an_event_that_a_person_resolved_comes_back_only_with_another_event(store: Store, clock: ManualClock) -> None:
     _settle(store, FAILED)
     clock.advance(MINUTE)
-    _resolve_by_hand(store)
+    _resolve_by_hand(store, FAILED.fingerprint)
     clock.advance(MINUTE)
     assert _settle(store, FAILED).opened == []
     assert _settle(store, replace(FAILED, event_at=START + MINUTE)).opened == []
@@ -151,6 +151,39 @@ def test_an_older_look_undoes_nothing_of_a_later_one(store: Store, clock: Manual
 
     assert len(_settle(store).resolved) == 1
     assert _settle(store, WRONG, now=before).opened == [], "a later look knows that it is over"
+
+
+def test_what_was_written_before_the_clock_was_set_back_does_not_wait_for_it(store: Store, clock: ManualClock) -> None:
+    held, gone = replace(WRONG, scope="schedule:2", hold=MINUTE), replace(WRONG, scope="schedule:3")
+    _settle(store, WRONG, held, gone, FAILED)
+    _settle(store, WRONG, held, FAILED)
+    _resolve_by_hand(store, "failed:schedule:1")
+    clock.set(START - 60 * MINUTE)
+
+    _settle(store, replace(WRONG, summary="باز هم"), held, FAILED)
+    assert [(one.scope, one.state, one.summary, one.seen_at) for one in _living(store)] == [
+        ("schedule:1", "open", "باز هم", clock.now()),
+        ("schedule:2", "pending", held.summary, clock.now()),
+    ], "the event that a person resolved is still that one"
+    clock.advance(MINUTE)
+    again = replace(FAILED, event_at=clock.now())
+    assert [one.fingerprint for one in _settle(store, held, again).opened] == [
+        "failed:schedule:1",
+        "overdue:schedule:2",
+    ]
+    assert [one.scope for one in _living(store)] == ["schedule:2", "schedule:1"], "the first one is over"
+    assert len(_settle(store, held, again, gone).opened) == 1, "what was resolved by itself may open again"
+
+
+def test_what_a_later_look_has_seen_is_not_ahead_of_the_clock(store: Store, clock: ManualClock) -> None:
+    before = clock.now()
+    clock.advance(60 * MINUTE)
+    _settle(store, WRONG)
+
+    def late(tx: Tx) -> Flips:
+        return alerts.settle(tx, [], {WRONG.fingerprint}, before, clock.now())
+
+    assert store.write(late).resolved == [], "that look was held up for an hour, and the clock is right"
 
 
 def test_two_watchers_at_once_open_and_resolve_each_alert_once(store: Store, clock: ManualClock) -> None:

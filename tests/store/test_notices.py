@@ -8,8 +8,9 @@ from datetime import timedelta
 
 import pytest
 
+from celsched.domain.health.machine_facts import ChannelHealth
 from celsched.store import notices
-from celsched.store.notices import ChannelHealth, Leased
+from celsched.store.notices import Leased
 from celsched.store.store import Store
 from tests.store.messages import lease, message, queue
 from tests.support.clock import ManualClock

@@ -2,12 +2,18 @@
 
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import select, update
+
 from celsched.domain.execution import LogLine, State
+from celsched.domain.health.kinds import AlertKind
 from celsched.domain.policy import Misfire, RetryPolicy
 from celsched.operations.requests import RunNow, run_now
 from celsched.operations.scope import Scope
 from celsched.store import executions, logs, retention
 from celsched.store.retention import Purged
+from celsched.store.store import Store
+from celsched.store.tables_watch import alerts
+from tests.store.messages import find, settle
 from tests.support.actors import all_executions, publish, run, scan, start, states
 from tests.support.clock import ManualClock
 from tests.support.factories import add_schedule, add_task, schedule_named
@@ -29,6 +35,31 @@ def test_only_what_ended_before_the_limit_goes(scope: Scope, clock: ManualClock)
     assert scope.store.read(lambda tx: retention.countable(tx, clock.now())) == 1
     assert _purge(scope, clock.now()) == Purged(1, 0)
     assert [one.id for one in all_executions(scope.store)] == [edge]
+
+
+def test_old_alerts_go_and_what_a_person_resolved_is_remembered(store: Store, clock: ManualClock) -> None:
+    failed = find(AlertKind.FAILED, event_at=clock.now())
+    wrong = [find(AlertKind.OVERDUE, f"schedule:{number}") for number in (1, 2, 3)]
+    settle(store, failed, *wrong)
+    closed = {"state": "resolved", "resolved_at": clock.now(), "resolved_by": "سارا"}
+    for finding in (failed, wrong[0]):
+        mine = alerts.c.fingerprint == finding.fingerprint
+        store.write(lambda tx, mine=mine: tx.execute(update(alerts).where(mine).values(closed)).rowcount)  # type: ignore[misc]
+    settle(store, wrong[2])
+    clock.advance(DAY)
+
+    def purge(before: datetime) -> int:
+        return store.write(lambda tx: retention.purge_alerts(tx, before, limit=1))
+
+    assert purge(clock.now() - DAY) == 0
+    assert [purge(clock.now()) for _ in range(3)] == [1, 1, 0]
+    left = select(alerts.c.fingerprint).order_by(alerts.c.id)
+    assert list(store.read(lambda tx: tx.scalars(left).all())) == ["failed:schedule:1", "overdue:schedule:3"]
+    assert settle(store, failed, wrong[2]).opened == []
+    newer = find(AlertKind.FAILED, event_at=clock.now())
+    assert len(settle(store, newer, wrong[2]).opened) == 1
+    clock.advance(DAY)
+    assert purge(clock.now()) == 1, "a newer one of its kind remembers"
 
 
 def test_living_rows_stay_however_old(scope: Scope, clock: ManualClock) -> None:

@@ -240,6 +240,17 @@ def test_a_failing_channel_is_told_of_by_another_one(planner: Planner) -> None:
     assert Planner(Channel("pager")).look(at(minutes=1), failing)
 
 
+def test_nothing_but_a_repeat_waits_for_a_clock_that_was_set_back(told: Planner) -> None:
+    assert told.look(at(hours=-1), make_alert()) is None
+    notice = told.look(at(hours=-1), make_alert(), make_alert(2, opened_at=at(hours=-1)))
+    assert notice is not None
+    assert notice.fresh == {"missed:schedule:2"}
+    assert told.look(at(hours=-1), make_alert(), make_alert(2), make_alert(3)) is None, "the interval counts from there"
+    other = Planner()
+    assert other.look(at(hours=-1), make_alert()) is not None, "it opened before the clock was set back"
+    assert other.look(at(hours=-2), make_alert(resolved_at=at(hours=-2))) is not None
+
+
 def test_each_message_has_an_incident_of_its_own(told: Planner) -> None:
     told.look(at(minutes=6), make_alert(resolved_at=at(minutes=3)))
     told.look(at(minutes=20), make_alert(2, opened_at=at(minutes=10)))
