@@ -59,14 +59,23 @@ def daemon_parts(settings: Settings, store: Store, clock: Clock) -> Parts:
         one_queue=EMBEDDED_QUEUE if settings.embedded else None,
         fault=fault,
     )
+    presence = Presence(store, clock, "daemon", every=settings.heartbeat)
+    recovery = Recovery(
+        store,
+        clock,
+        lease=settings.lease,
+        period=recovery_period(settings),
+        prove=presence.prove,
+        fault=fault,
+    )
     return Parts(
         store=store,
         clock=clock,
         scan=DueScan(store, clock, settings.fallback_layer(), requester(), fault=fault),
         outbox=outbox,
-        recovery=Recovery(store, clock, lease=settings.lease, period=recovery_period(settings), fault=fault),
+        recovery=recovery,
         housekeeping=Housekeeping(store, clock, settings.fallback_layer(), keep=timedelta(days=settings.cleanup_days)),
-        presence=Presence(store, clock, "daemon", every=settings.heartbeat),
+        presence=presence,
         doorbell=Doorbell(store, clock, listen_url=settings.listen_url.reveal() if settings.listen_url else None),
         service=ServiceManager(notify_socket()),
         chores=[(settings.heartbeat, watchers.run_once)],

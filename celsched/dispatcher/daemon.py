@@ -143,6 +143,8 @@ class Daemon:
     def _failed(self, error: Exception, pause: float) -> None:
         # A store that is away is no reason to be killed by the service manager.
         self._parts.service.alive("the store does not answer")
+        if isinstance(error, StoreUnreachable):
+            self._parts.recovery.interrupt()
         if self._extra:
             with suppress(Exception):  # a second failure, perhaps the very one that is handled here, must not end us
                 self._extra()

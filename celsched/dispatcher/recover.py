@@ -2,12 +2,14 @@
 
 import logging
 import random
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
 from celsched.clock import Clock
 from celsched.dispatcher.silence import SilenceWatch
 from celsched.domain.execution import State
+from celsched.errors import StoreUnreachable
 from celsched.settings.fault import Fault, no_fault
 from celsched.store import recovery, transitions
 from celsched.store.endings import Ended, Ending, finish
@@ -19,14 +21,25 @@ _BATCH = 200
 
 
 class Recovery:
-    """One pass after the other; every change is guarded, so several daemons may do the same."""
+    """One pass after the other; every change is guarded, so several daemons may do the same.
+
+    `prove` writes to the store or raises: a store that can only be read shows silence of workers that live.
+    """
 
     def __init__(
-        self, store: Store, clock: Clock, *, lease: timedelta, period: timedelta, fault: Fault = no_fault
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        lease: timedelta,
+        period: timedelta,
+        prove: Callable[[], object],
+        fault: Fault = no_fault,
     ) -> None:
         self._store = store
         self._clock = clock
         self._lease = lease
+        self._prove = prove
         self._fault = fault
         self._silence = SilenceWatch(lease, period)
 
@@ -34,8 +47,18 @@ class Recovery:
         """Do one pass; return how many executions changed."""
         return self._end_silent() + self._expire() + self._release()
 
+    def interrupt(self) -> None:
+        """Count no silence since the last pass: the store could not be used, so nobody could beat."""
+        self._silence.interrupt()
+
     def _end_silent(self) -> int:
         running = self._store.read(recovery.running)
+        if running:
+            try:
+                self._prove()
+            except StoreUnreachable:
+                self.interrupt()
+                raise
         ended = 0
         for one in self._silence.look(running, self._clock.monotonic()):
             chance = random.random()

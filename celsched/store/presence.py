@@ -36,15 +36,20 @@ class Presence:
         self._kind = kind
         self._every = every.total_seconds()
         self._beaten: float | None = None
+        self._note: str | None = None
 
     def beat(self, note: str | None = None) -> None:
         """Register at the first call; later say that we live, where that is due; raise what the store raises."""
         moment = self._clock.monotonic()
-        if self._beaten is not None and moment - self._beaten < self._every:
-            return
-        now = self._clock.now()
+        if self._beaten is None or moment - self._beaten >= self._every:
+            self._note = note
+            self.prove()
+
+    def prove(self) -> None:
+        """Beat whether it is due or not, so that the store has taken a write when this returns."""
+        moment, now = self._clock.monotonic(), self._clock.now()
         known = self._beaten is not None and self._store.write(
-            lambda tx: instances.beat(tx, self.id, now, note=note), patience=_PATIENCE
+            lambda tx: instances.beat(tx, self.id, now, note=self._note), patience=_PATIENCE
         )
         if not known:
             self._store.write(lambda tx: instances.register(tx, self._row()), patience=_PATIENCE)

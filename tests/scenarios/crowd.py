@@ -135,7 +135,7 @@ class Crowd:
         store = self.join(ahead).store
         scan = DueScan(store, store.clock, {}, DAEMON)
         outbox = Outbox(store, store.clock, self.box, word="abc", republish=60 * SECOND)
-        recovery = Recovery(store, store.clock, lease=600 * SECOND, period=SECOND)
+        recovery = Recovery(store, store.clock, lease=600 * SECOND, period=SECOND, prove=lambda: None)
 
         def step() -> None:
             try:

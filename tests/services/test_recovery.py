@@ -9,6 +9,7 @@ from celsched.dispatcher.recover import Recovery
 from celsched.dispatcher.silence import SilenceWatch
 from celsched.domain.execution import State
 from celsched.domain.policy import Overlap, RetryPolicy
+from celsched.errors import StoreFull
 from celsched.operations import control
 from celsched.operations.requests import RunNow, run_now
 from celsched.operations.scope import Scope
@@ -61,10 +62,27 @@ def test_each_claim_is_watched_for_itself_and_forgotten_when_it_ends() -> None:
     assert SilenceWatch(LEASE, PERIOD).look([_seen(0)], 10**6) == []
 
 
+class Disk:
+    """The disk below the store; while it is full nobody can beat."""
+
+    full = False
+
+    def write(self) -> None:
+        """Prove that there is room."""
+        if self.full:
+            raise StoreFull("the disk of the store is full")
+
+
 @pytest.fixture
-def recovery(store: Store, clock: ManualClock) -> Recovery:
+def disk() -> Disk:
+    """A disk with room."""
+    return Disk()
+
+
+@pytest.fixture
+def recovery(store: Store, clock: ManualClock, disk: Disk) -> Recovery:
     """A recovery that looks each 10 s and waits a minute."""
-    return Recovery(store, clock, lease=LEASE, period=PERIOD)
+    return Recovery(store, clock, lease=LEASE, period=PERIOD, prove=disk.write)
 
 
 def _watch(recovery: Recovery, clock: ManualClock, seconds: int) -> int:
@@ -112,6 +130,44 @@ def test_one_that_was_to_be_cancelled_is_cancelled_instead_of_lost(
     _watch(recovery, clock, 60)
 
     assert execution(scope.store, asked).state is State.CANCELLED
+
+
+def test_silence_while_nobody_could_beat_is_none(
+    scope: Scope, recovery: Recovery, clock: ManualClock, disk: Disk
+) -> None:
+    """A store on a full disk can be read on; the write that would record the loss is the first that succeeds."""
+    add_task(scope)
+    asked = run_now(scope, RunNow("task"))
+    running = start(scope.store, asked)
+    assert _watch(recovery, clock, 50) == 0
+    disk.full = True
+    for _ in range(20):
+        clock.advance(PERIOD)
+        with pytest.raises(StoreFull):
+            recovery.run_once()
+    disk.full = False
+
+    clock.advance(PERIOD)
+    assert _watch(recovery, clock, 20) == 0, "whoever lives has half a lease to say so"
+    assert running.worker is not None
+    scope.store.write(lambda tx: claims.beat(tx, str(running.worker)))
+    assert _watch(recovery, clock, 50) == 0
+    assert _watch(recovery, clock, 20) == 1, "a dead one is lost, a lease after its last beat"
+
+
+def test_an_interruption_between_two_looks_counts_as_none_and_faults_that_come_again_hide_no_dead_worker(
+    scope: Scope, recovery: Recovery, clock: ManualClock
+) -> None:
+    add_task(scope)
+    asked = run_now(scope, RunNow("task"))
+    start(scope.store, asked)
+    assert _watch(recovery, clock, 50) == 0
+    recovery.interrupt()
+    clock.advance(PERIOD)
+    assert _watch(recovery, clock, 20) == 0
+    recovery.interrupt()
+    clock.advance(PERIOD)
+    assert _watch(recovery, clock, 30) == 1
 
 
 def test_a_beating_one_is_left_alone_and_a_jump_of_the_wall_clock_means_nothing(
