@@ -38,7 +38,7 @@ def cancel(
         case Cancelled.ALREADY_OVER:
             raise Conflict(f"nothing to cancel: {outcome_sentence(result.execution)}")
         case Cancelled.BEFORE_START:
-            cli.print(f"execution {execution} of {result.execution.subject!r} is cancelled; it had not started")
+            cli.print(f"execution {execution} of '{result.execution.subject}' is cancelled; it had not started")
             return ExitCode.DONE
     cli.say(f"execution {execution} is running on {result.execution.host}; its worker was told to stop it")
     if not wait:

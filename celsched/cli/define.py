@@ -75,7 +75,7 @@ def define(  # noqa: PLR0913  a command's options
 def _defined(cli: CliContext, name: str, old: TaskDefinition | None, given: Mapping[str, Any]) -> TaskDefinition:
     """Return the task with what was given on top of what it was."""
     if old is None and given["task_path"] is None:
-        raise UsageError(f"there is no task {name!r} yet: --task-path is missing", hint="name package.module.function")
+        raise UsageError(f"there is no task '{name}' yet: --task-path is missing", hint="name package.module.function")
     base = old or TaskDefinition(name, given["task_path"])
     options = layer_of(base.options, given, zone=cli.settings.timezone, now=cli.clock.now())
     params = {**base.default_params}

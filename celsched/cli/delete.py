@@ -37,7 +37,7 @@ def delete(
     scope = scope_of(cli)
     require = require_task if kind is Deletable.TASK else require_schedule
     owner = scope.store.read(lambda tx: require(tx, name)).definition.owner
-    if not cli.confirm(f"Delete the {kind} {printable(name)!r}{' and its schedules' if cascade else ''}?", yes=yes):
+    if not cli.confirm(f"Delete the {kind} '{printable(name)}'{' and its schedules' if cascade else ''}?", yes=yes):
         cli.say("nothing was deleted")
         raise typer.Exit(1)
     if kind is Deletable.TASK:

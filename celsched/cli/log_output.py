@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import TextIO
 from zoneinfo import ZoneInfo
 
+from celsched.cli.format import printable
 from celsched.cli.render_terminal import console
 from celsched.redact import Redactor
 
@@ -24,14 +25,14 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line; a traceback, where there is one, follows below it."""
         moment = datetime.fromtimestamp(record.created, UTC)
-        text = self._redactor.text(record.getMessage()).replace("\n", "\n    ")
+        text = printable(self._redactor.text(record.getMessage())).replace("\n", "\n    ")
         if self._terminal:
             line = f"{moment.astimezone(self._zone):%H:%M:%S}  {text}"
         else:
             stamp = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
             line = f"{stamp} {record.levelname.lower()} {record.name}: {text}"
         if record.exc_info:
-            line += "\n" + self._redactor.text(self.formatException(record.exc_info))
+            line += "\n" + printable(self._redactor.text(self.formatException(record.exc_info)))
         colour = _COLOURS.get(record.levelno, "") if self._colour else ""
         return f"{colour}{line}\033[0m" if colour else line
 

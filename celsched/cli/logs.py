@@ -84,5 +84,5 @@ def _execution(scope: Scope, of: str) -> int:
         return int(of)
     found = newest_of(scope, of)
     if found is None:
-        raise NotFound(f"no execution of {of!r} has been recorded", hint="`celsched executions` lists what there is")
+        raise NotFound(f"no execution of '{of}' has been recorded", hint="`celsched executions` lists what there is")
     return found

@@ -18,7 +18,7 @@ def outcome_code(execution: Execution) -> ExitCode:
 
 def outcome_sentence(execution: Execution) -> str:
     """Return what became of an execution, with its ids."""
-    words = [f"execution {execution.id} of {execution.subject!r} {str(execution.state).replace('_', ' ')}"]
+    words = [f"execution {execution.id} of '{execution.subject}' {str(execution.state).replace('_', ' ')}"]
     if execution.duration is not None:
         words.append(f"in {human.duration(execution.duration)}")
     if execution.attempt > 1:

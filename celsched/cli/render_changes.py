@@ -74,7 +74,7 @@ def _lines(preview: Preview) -> Iterator[tuple[str, str]]:
         if change.owner_conflict:
             yield "!", f"    belongs to {change.owner_conflict}; --adopt takes it over"
         for user in change.dependents:
-            yield "!", f"    the schedule {user!r} still uses it"
+            yield "!", f"    the schedule '{user}' still uses it"
         if change.kind == "schedule":
             yield from ((" ", f"    {line}") for line in preview.consequences.get(change.name, ()))
 

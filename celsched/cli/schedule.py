@@ -110,10 +110,10 @@ def _scheduled(
 
 def _new(name: str, given: Mapping[str, Any], rule: Any) -> ScheduleDefinition:
     if given["task"] is None:
-        raise UsageError(f"there is no schedule {name!r} yet: --task is missing", hint="`celsched tasks` lists tasks")
+        raise UsageError(f"there is no schedule '{name}' yet: --task is missing", hint="`celsched tasks` lists tasks")
     if rule is None:
         raise UsageError(
-            f"there is no schedule {name!r} yet: its rule is missing", hint="add --cron E, --every D or --at T"
+            f"there is no schedule '{name}' yet: its rule is missing", hint="add --cron E, --every D or --at T"
         )
     return ScheduleDefinition(name, clean(given["task"]), rule)
 

@@ -108,7 +108,7 @@ class Outbox:
             raise
         except Exception as error:  # refused, or a fault of ours: this row alone waits, the others go on
             log.error(
-                "execution %d of %r cannot be sent: %s",
+                "execution %d of '%s' cannot be sent: %s",
                 parcel.execution_id,
                 parcel.subject,
                 error,

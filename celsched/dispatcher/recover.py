@@ -67,7 +67,7 @@ class Recovery:
                 self._fault("lost.committed")
                 ended += 1
                 log.warning(
-                    "execution %d of %r: no heartbeat of worker %s for %.0f s: %s",
+                    "execution %d of '%s': no heartbeat of worker %s for %.0f s: %s",
                     one.execution_id,
                     one.subject,
                     one.worker,

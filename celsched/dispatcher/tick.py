@@ -106,7 +106,7 @@ class DueScan:
 
 def _complain(broken: Broken) -> None:
     log.error(
-        "schedule %r cannot be planned: %s",
+        "schedule '%s' cannot be planned: %s",
         broken.name,
         broken.error,
         extra={"action": "broken", "schedule": broken.name},
@@ -117,7 +117,7 @@ def _tell(decision: Decision, zone: str) -> None:
     name = decision.schedule.name
     for fire in decision.plan.fires:
         log.info(
-            "dispatched %r for %s%s",
+            "dispatched '%s' for %s%s",
             name,
             format_instant(fire.fire_time, zone),
             " (waits)" if fire.waits else "",
@@ -126,7 +126,7 @@ def _tell(decision: Decision, zone: str) -> None:
     for skip in decision.plan.skips:
         say: Callable[..., None] = log.info if skip.reason in (Reason.OVERLAP, Reason.PAUSED) else log.warning
         say(
-            "skipped %d fire time%s of %r from %s: %s",
+            "skipped %d fire time%s of '%s' from %s: %s",
             skip.count,
             "" if skip.count == 1 else "s",
             name,

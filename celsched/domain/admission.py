@@ -28,14 +28,14 @@ def admit(schedule: str, overlap: Overlap, active: Active) -> Admission:
             return Admission(waits=bool(active.claimed or active.chain), cancels=True)
         case Overlap.QUEUE_ONE if active.waiting:
             raise Conflict(
-                f"an execution of {schedule!r} already waits for the running one",
+                f"an execution of '{schedule}' already waits for the running one",
                 hint="wait for it (`celsched executions --schedule ...`), or add --overlap allow",
             )
         case Overlap.QUEUE_ONE:
             return Admission(waits=active.any)
         case _ if active.any:
             raise Conflict(
-                f"an execution of {schedule!r} is active, and its overlap policy is skip",
+                f"an execution of '{schedule}' is active, and its overlap policy is skip",
                 hint="add --overlap queue_one to run after it, or --overlap allow to run beside it",
             )
     return Admission()

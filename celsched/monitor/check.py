@@ -97,4 +97,4 @@ def _tell(flips: alerts.Flips) -> None:
             "alert %d %s: %s", alert.id, alert.kind, alert.summary, extra={"action": "alert", "alert": alert.id}
         )
     for alert in flips.resolved:
-        log.info("alert %d %s of %r is over", alert.id, alert.kind, alert.subject, extra={"action": "alert_over"})
+        log.info("alert %d %s of '%s' is over", alert.id, alert.kind, alert.subject, extra={"action": "alert_over"})

@@ -96,7 +96,7 @@ def _refuse_conflicts(changes: ChangeSet) -> None:
         first = changes.conflicts[0]
         more = len(changes.conflicts) - 1
         raise Conflict(
-            f"the {first.kind} {first.name!r} belongs to {first.owner_conflict}"
+            f"the {first.kind} '{first.name}' belongs to {first.owner_conflict}"
             + (f" (and {more} more belong to others)" if more else ""),
             hint="add --adopt to take it over, or give it another name",
         )
@@ -106,7 +106,7 @@ def _refuse_wide_prune(changes: ChangeSet, allowed: int | None) -> None:
     for change in changes.deletions:
         if change.dependents:
             raise Conflict(
-                f"pruning would delete the task {change.name!r}, which {change.dependents[0]!r} still uses",
+                f"pruning would delete the task '{change.name}', which '{change.dependents[0]}' still uses",
                 hint="keep the task in the manifest, or delete that schedule",
             )
     count = len(changes.deletions)

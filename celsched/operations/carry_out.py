@@ -167,7 +167,7 @@ def delete_task(tx: Tx, task: StoredTask, now: datetime) -> list[int]:
     if users:
         shown = ", ".join(repr(name) for name in users[:5]) + (" ..." if len(users) > 5 else "")
         raise Conflict(
-            f"the task {task.name!r} is used by {len(users)} schedule{'s' if len(users) != 1 else ''}: {shown}",
+            f"the task '{task.name}' is used by {len(users)} schedule{'s' if len(users) != 1 else ''}: {shown}",
             hint="delete them first, or add --cascade",
         )
     cancelled = transitions.cancel_of_task(tx, task.id, "task_deleted", now)

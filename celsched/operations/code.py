@@ -35,5 +35,5 @@ def require_fitting(target: Target, rules: CodeRules) -> None:
     if result.misfits:
         first, more = result.misfits[0], len(result.misfits) - 1
         raise InvalidParams(
-            f"{task.name!r}: {first.message}" + (f" (and {more} more)" if more else ""), hint=first.hint
+            f"'{task.name}': {first.message}" + (f" (and {more} more)" if more else ""), hint=first.hint
         )

@@ -55,7 +55,7 @@ def resume(scope: Scope, names: Sequence[str]) -> dict[str, datetime | None]:
         now, coming = scope.now(), {}
         for schedule in _locked(tx, names):
             if not schedule.state.paused:
-                raise Conflict(f"the schedule {schedule.name!r} is not paused")
+                raise Conflict(f"the schedule '{schedule.name}' is not paused")
             closed = ledger.close_as(scope, tx, schedule, now, Reason.PAUSED)
             awake = replace(closed, paused_at=None, paused_until=None, pause_reason=None, paused_by=None)
             # Streaks start anew, or the failure rule would pause it again at the first failure.

@@ -42,7 +42,7 @@ def edit_task(
         if schedule.task == name and not faults:
             found = check_schedule(schedule, new, scope.settings, scope.now())
             faults += [
-                Fault(one.key, f"its schedule {schedule.name!r}: {one.message}", one.hint)
+                Fault(one.key, f"its schedule '{schedule.name}': {one.message}", one.hint)
                 for one in found
                 if not one.warning
             ]

@@ -23,7 +23,7 @@ def export(scope: Scope, sets: Collection[str] = ()) -> Definitions:
     for name in sets:
         if name not in owners:
             known = ", ".join(f"`{owner}`" for owner in sorted(owners)) or "there is none"
-            raise NotFound(f"no stored object belongs to a set {name!r}", hint=suggestion(name, owners) or known)
+            raise NotFound(f"no stored object belongs to a set '{name}'", hint=suggestion(name, owners) or known)
     return Definitions(
         [task for task in stored.tasks if task.owner in sets],
         [schedule for schedule in stored.schedules if schedule.owner in sets],

@@ -85,7 +85,7 @@ def _not_started(execution: Execution, facts: Facts) -> str:
         return f"is recorded and waits for the end of {what}"
     if execution.dispatch_at > facts.now:
         return f"is recorded and starts at {moment(execution.dispatch_at, facts.zone)}"
-    queue = f"queue {execution.recipe.queue_name!r}" if execution.recipe else "its queue"
+    queue = f"queue '{execution.recipe.queue_name}'" if execution.recipe else "its queue"
     if execution.state is State.QUEUED:
         since = f" since {moment(execution.queued_at, facts.zone)}" if execution.queued_at else ""
         return f"was sent to {queue}{since} and waits for a worker to take it"

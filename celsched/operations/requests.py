@@ -58,7 +58,7 @@ def _target(scope: Scope, tx: Tx, wish: RunNow) -> Target:
     task = definitions.find_task(tx, wish.name) if wish.kind != "schedule" else None
     if schedule is not None and task is not None:
         raise Conflict(
-            f"both a task and a schedule are named {wish.name!r}", hint="say which: add --kind task or --kind schedule"
+            f"both a task and a schedule are named '{wish.name}'", hint="say which: add --kind task or --kind schedule"
         )
     if schedule is None and task is None:
         known = [*definitions.schedule_names(tx), *definitions.task_names(tx)]
@@ -174,7 +174,7 @@ def _refuse_retry(old: Execution) -> None:
     if old.count > 1:
         raise Conflict(
             f"execution {old.id} stands for {old.count} skipped fire times",
-            hint=f"use `celsched backfill {old.subject!r} --from ... --to ...`",
+            hint=f"use `celsched backfill '{old.subject}' --from ... --to ...`",
         )
 
 
@@ -184,7 +184,7 @@ def _present(tx: Tx, old: Execution) -> tuple[StoredTask, StoredSchedule | None]
         return schedule.task, schedule
     task = definitions.find_task(tx, old.task)
     if task is None or task.id != old.task_id:
-        raise Conflict(f"the task {old.task!r} of execution {old.id} was deleted", hint="define it again, and run-now")
+        raise Conflict(f"the task '{old.task}' of execution {old.id} was deleted", hint="define it again, and run-now")
     return task, None
 
 
@@ -250,7 +250,7 @@ def _chosen(tx: Tx, schedule: StoredSchedule, policies: Effective, wish: Backfil
     chosen = [at for at in found if at not in done]
     if len(chosen) > wish.limit:
         raise UsageError(
-            f"{schedule.name!r} has more than {wish.limit} fire times in this range",
+            f"'{schedule.name}' has more than {wish.limit} fire times in this range",
             hint="choose a shorter range, or add --limit N",
         )
     return chosen, len(found) - len(chosen)

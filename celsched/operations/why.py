@@ -138,9 +138,9 @@ def _latest(case: Case) -> Answer:
 
 def _none_yet(case: Case) -> Answer:
     first = case.standing.next_fire_time
-    text = f"{case.name!r} has had no fire time yet"
+    text = f"'{case.name}' has had no fire time yet"
     if case.deleted_at is not None:
-        text = f"{case.name!r} was deleted at {case.when(case.deleted_at)}, before it had a fire time"
+        text = f"'{case.name}' was deleted at {case.when(case.deleted_at)}, before it had a fire time"
     elif first is not None:
         text += f"; the first is {case.when(first)}, in {span(first - case.now)}"
     if case.standing.remark and case.deleted_at is None:
@@ -214,7 +214,7 @@ def _said(case: Case, at: datetime, verdict: str, text: str, *commands: str) -> 
 
 def _no_fire_time(case: Case, asked: datetime) -> Answer:
     before, after = _neighbours(case, asked)
-    text = f"{case.when(asked)} is no fire time of {case.name!r} ({case.standing.rule})"
+    text = f"{case.when(asked)} is no fire time of '{case.name}' ({case.standing.rule})"
     policies = case.policies
     if policies.start_at is not None and asked < policies.start_at:
         text += f"; it starts at {case.when(policies.start_at)}"

@@ -111,7 +111,7 @@ def _who_is_missing(case: Case, row: Execution) -> Iterator[str]:
     if row.state is not State.QUEUED and not hands.daemon:
         yield no_daemon(case)
     if not hands.worker:
-        yield f"No worker that takes the queue {queue!r} is alive: start one with `{command('worker')}`."
+        yield f"No worker that takes the queue '{queue}' is alive: start one with `{command('worker')}`."
 
 
 def no_daemon(case: Case) -> str:

@@ -78,7 +78,7 @@ def _pings(row: Any, name: str, since: datetime) -> Iterator[Message]:
 def _ping(row: Any, name: str, signal: str) -> Message:
     last = (row.error or "").strip().splitlines()[-1:] if signal == "fail" else []
     body = "\n".join(
-        [f"execution {row.id} of {row.schedule!r}: {row.state if signal != 'start' else 'started'}", *last]
+        [f"execution {row.id} of '{row.schedule}': {row.state if signal != 'start' else 'started'}", *last]
     )
     incident = f"{row.schedule_id}#{row.id}.{'start' if signal == 'start' else 'end'}"
-    return Message(f"{CHANNEL}{name}", incident, Severity.INFO, f"{signal}: {row.schedule!r}", body, {"signal": signal})
+    return Message(f"{CHANNEL}{name}", incident, Severity.INFO, f"{signal}: '{row.schedule}'", body, {"signal": signal})

@@ -237,3 +237,15 @@ def test_more_than_one_batch_of_schedules_needs_more_than_one_scan(
 
     assert [(one.schedules, one.full) for one in results] == [(2, True), (1, False), (0, False)]
     assert states(scope.store) == ["pending"] * 3
+
+
+def test_persian_names_are_readable_in_the_log(
+    scope: Scope, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    add_schedule(scope, "گزارش‌های روزانه")
+    clock.advance(HOUR)
+
+    with caplog.at_level(logging.INFO):
+        assert scan(scope.store).fires == 1
+
+    assert any(said.startswith("dispatched 'گزارش‌های روزانه' for ") for said in caplog.messages), caplog.messages
