@@ -4,7 +4,6 @@ It never plans or runs a task itself.
 """
 
 import threading
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -16,12 +15,12 @@ from celsched.cli.context import CliContext
 from celsched.cli.daemon_parts import daemon_parts, embedded_worker, recovery_period, watcher_of
 from celsched.cli.delivery_parts import heart_of, telling_of
 from celsched.cli.log_output import log_to
+from celsched.cli.metrics_option import MetricsOption, answering
 from celsched.cli.render_summary import summary_table
 from celsched.cli.scope import scope_of
 from celsched.cli.storage import store_of
 from celsched.clock import Clock
 from celsched.dispatcher.daemon import Daemon
-from celsched.errors import UsageError
 from celsched.monitor.loop import watch_until
 from celsched.operations.summary import mark, summarise
 from celsched.runloop import stop_on_signals
@@ -41,9 +40,7 @@ def run(
     for_: Annotated[
         str | None, typer.Option("--for", metavar="DURATION", help="Stop after so long, and show what was done.")
     ] = None,
-    metrics: Annotated[
-        str | None, typer.Option("--metrics", metavar="HOST:PORT", help="Answer Prometheus' scrapes on this address.")
-    ] = None,
+    metrics: MetricsOption = None,
 ) -> None:
     """Dispatch due schedules until stopped.
 
@@ -75,6 +72,7 @@ def run(
     )
     parts.presence.beat()  # before the watcher looks for a living daemon
     with stop_on_signals(stop, on_stop=daemon.wake, hurry=worker.hurry if worker else None), ExitStack() as background:
+        background.enter_context(answering(cli, metrics))  # first: an address that is taken ends it all
         cli.say(_greeting(cli, length))  # from here on it can be stopped
         if worker:
             worker.start()
@@ -85,21 +83,9 @@ def run(
             background.enter_context(heart.running(stop))
         if length is not None:
             background.enter_context(_Alarm(length, cli.clock, stop, daemon))
-        if metrics is not None:
-            background.callback(_serve(cli, metrics))
         daemon.run(stop)
     if length is not None:
         summary_table(cli, summarise(scope, begin))
-
-
-def _serve(cli: CliContext, address: str) -> Callable[[], None]:
-    # Imported here: the library is an extra.
-    from celsched.monitor.metrics import serve_metrics
-
-    host, _, port = address.rpartition(":")
-    if not port.isdecimal() or not 0 < int(port) < 65536:
-        raise UsageError(f"--metrics {address} is not HOST:PORT", hint="write for example 127.0.0.1:9150")
-    return serve_metrics(store_of(cli), cli.clock, host or "127.0.0.1", int(port))
 
 
 def _draining(settings: Settings, drain: timedelta) -> Settings:

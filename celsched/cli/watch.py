@@ -9,9 +9,11 @@ from celsched.cli.context import CliContext
 from celsched.cli.daemon_parts import watcher_of
 from celsched.cli.exits import ExitCode
 from celsched.cli.log_output import log_to
+from celsched.cli.metrics_option import MetricsOption, answering
 from celsched.cli.output import Column, Kind, OutputMode, OutputOption, Table
 from celsched.cli.storage import store_of
 from celsched.domain.health import Severity
+from celsched.errors import UsageError
 from celsched.monitor.loop import watch_until
 from celsched.runloop import stop_on_signals
 from celsched.service import ServiceManager
@@ -34,10 +36,13 @@ def watch(
     severity: Annotated[
         Severity, typer.Option("--severity", help="With --once: the mildest severity that counts.")
     ] = Severity.INFO,
+    metrics: MetricsOption = None,
     output: OutputOption = None,
 ) -> int:
     """Notice what did not happen: a silent daemon, executions that do not start."""
     cli = CliContext.of(ctx)
+    if once and metrics is not None:
+        raise UsageError("--once ends before anybody could scrape --metrics", hint="leave one of them out")
     store = store_of(cli)
     watcher, presence = watcher_of(cli.settings, store, cli.clock)
     if once:
@@ -48,7 +53,7 @@ def watch(
 
     telling = telling_of(cli.settings, store, cli.clock)
     stop = threading.Event()
-    with stop_on_signals(stop), telling.running(stop):
+    with stop_on_signals(stop), answering(cli, metrics), telling.running(stop):
         cli.say("celsched watches; stop it with Ctrl-C")
         watch_until(stop, watcher, presence, cli.clock, ServiceManager(notify_socket()), telling)
     return ExitCode.DONE

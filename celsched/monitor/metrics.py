@@ -1,19 +1,26 @@
-"""Owns the numbers that Prometheus scrapes from a daemon. It reads the store at each scrape and never keeps any.
+"""Owns how Prometheus scrapes a daemon or a watcher. It reads the store at each scrape and never keeps any.
 
 The library comes with the extra `metrics`; without it `serve_metrics` says so.
 """
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from typing import Any
 
 from celsched.clock import Clock
-from celsched.errors import SettingsError
-from celsched.store import executions, instances, watch_machine, watch_work
+from celsched.errors import SettingsError, StoreUnreachable
+from celsched.monitor.metric_table import METRICS, Reading, Sample, build, samples
+from celsched.store import gauges, instances, watch_machine
 from celsched.store.store import Store, Tx
 
+log = logging.getLogger(__name__)
 
-def serve_metrics(store: Store, clock: Clock, host: str, port: int) -> Callable[[], None]:
+
+def serve_metrics(store: Store, clock: Clock, host: str, port: int, heartbeat: timedelta) -> Callable[[], None]:
     """Answer scrapes on this address from now on, in a thread; return what stops it.
+
+    `heartbeat` is how often instances report.
 
     Raises:
         SettingsError: the extra is not installed, or the address cannot be used.
@@ -23,7 +30,7 @@ def serve_metrics(store: Store, clock: Clock, host: str, port: int) -> Callable[
     except ModuleNotFoundError:
         raise SettingsError("--metrics needs Prometheus' client", hint="pip install 'celsched[metrics]'") from None
     registry = CollectorRegistry()
-    registry.register(StoreCollector(store, clock))
+    registry.register(StoreCollector(store, clock, heartbeat))
     try:
         server, thread = start_http_server(port, host, registry)
     except OSError as error:
@@ -38,43 +45,53 @@ def serve_metrics(store: Store, clock: Clock, host: str, port: int) -> Callable[
 
 
 class StoreCollector:
-    """Reads everything in one transaction at each scrape; where the store does not answer, only `celsched_store_up`."""
+    """Reads everything in one transaction at each scrape; where the store does not answer, says so and no more."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, heartbeat: timedelta) -> None:
         self._store = store
         self._clock = clock
+        self._heartbeat = heartbeat
 
     def collect(self) -> Iterator[Any]:
         """Yield the metric families."""
-        from prometheus_client.core import GaugeMetricFamily
-
+        begin = self._clock.monotonic()
         try:
-            active, waiting, states, living = self._store.read(self._look, patience=0)
-        except Exception:  # a scrape must answer whatever is wrong with the store
-            yield GaugeMetricFamily("celsched_store_up", "Whether the store answers", value=0)
+            reading = self._store.read(self._look, patience=0)
+        except StoreUnreachable:
+            yield from _families([*build(), ("celsched_store_up", (), 0)])
             return
-        now = self._clock.now()
-        yield GaugeMetricFamily("celsched_store_up", "Whether the store answers", value=1)
-        yield GaugeMetricFamily("celsched_schedules_active", "Schedules that have a fire time to come",
-                                value=active)  # fmt: skip
-        by_state = GaugeMetricFamily("celsched_executions", "Executions in the store", labels=["state"])
-        for state, count in states.items():
-            by_state.add_metric([state.value], count)
-        yield by_state
-        oldest = max((now - one.due_at for one in waiting if not one.retries), default=None)
-        yield GaugeMetricFamily("celsched_oldest_unstarted_seconds", "Age of the oldest due execution not yet started",
-                                value=oldest.total_seconds() if oldest else 0)  # fmt: skip
-        beats = GaugeMetricFamily("celsched_last_beat_seconds", "Seconds since an instance of this kind was heard of",
-                                  labels=["kind"])  # fmt: skip
-        for kind in sorted({one.kind for one in living}):
-            newest = max(one.beat_at for one in living if one.kind == kind)
-            beats.add_metric([kind], (now - newest).total_seconds())
-        yield beats
+        except Exception:  # a scrape must answer whatever is wrong with the store
+            log.exception("the metrics cannot be read", extra={"action": "metrics"})
+            yield from _families([*build(), ("celsched_store_up", (), 0)])
+            return
+        took = self._clock.monotonic() - begin
+        known = [*build(), ("celsched_store_up", (), 1.0), ("celsched_store_read_seconds", (), took)]
+        yield from _families([*known, *samples(reading, self._heartbeat)], METRICS)
 
-    def _look(self, tx: Tx) -> tuple[int, Any, Any, list[instances.Instance]]:
-        return (
-            watch_machine.active_schedules(tx),
-            watch_work.waiting(tx, self._clock.now()),
-            executions.count_by_state(tx),
-            instances.running(tx),
+    def _look(self, tx: Tx) -> Reading:
+        now = self._clock.now()
+        return Reading(
+            now=now,
+            active=watch_machine.active_schedules(tx),
+            undecided=gauges.undecided(tx, now),
+            live=gauges.live(tx, now),
+            ended=gauges.ended(tx, now),
+            firing=gauges.firing(tx),
+            instances=instances.running(tx),
+            channels=gauges.channels(tx, now),
         )
+
+
+def _families(values: Iterable[Sample], also: Iterable[str] = ()) -> Iterator[Any]:
+    """Yield the families of these samples, and of those names besides, in the order of the table."""
+    from prometheus_client.core import GaugeMetricFamily
+
+    found: dict[str, list[Sample]] = {name: [] for name in also}
+    for sample in values:
+        found.setdefault(sample[0], []).append(sample)
+    for name in sorted(found, key=list(METRICS).index):
+        metric = METRICS[name]
+        family = GaugeMetricFamily(name, metric.about, labels=metric.labels)
+        for _, labels, value in found[name]:
+            family.add_metric(labels, value)
+        yield family

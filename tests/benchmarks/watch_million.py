@@ -81,7 +81,7 @@ def main() -> int:
             server = PostgresServer(folder)
             server.start()
             try:
-                if "watch" not in _databases(server):
+                if "watch" not in databases(server):
                     server.create_database("watch")
                 store = open_store(server.database_url("watch"), upgrade=True)
                 measure(store, given.rows, profile=given.profile)
@@ -243,7 +243,8 @@ def _statements(dialect: str, rows: int) -> list[str]:
     return [made, _ATTEMPTS]
 
 
-def _databases(server: PostgresServer) -> set[str]:
+def databases(server: PostgresServer) -> set[str]:
+    """Return the names of the server's databases."""
     with psycopg.connect(server.url.replace("+psycopg", "")) as connection:
         return {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
 
