@@ -13,6 +13,8 @@ from celsched.errors import SettingsError, StoreUnreachable
 from celsched.store.dialect import POSTGRESQL, SQLITE, Dialect
 from celsched.store.types import to_json
 
+WAL_BYTES = 4 << 20
+"""Size to which SQLite's write-ahead log is cut back once nobody reads an old state any more; it then begins anew."""
 READ_ONLY = "celsched_read_only"
 """Execution option of a connection whose transaction only reads."""
 
@@ -94,6 +96,8 @@ def _sqlite(url: URL) -> Engine:
         connection.execute("PRAGMA journal_mode=WAL")
         # NORMAL may lose the last commits at a power loss; an execution could then start twice.
         connection.execute("PRAGMA synchronous=FULL")
+        # Without a limit the log keeps for ever the size it grew to while a reader held a snapshot.
+        connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA busy_timeout=10000")
 

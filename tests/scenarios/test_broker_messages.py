@@ -68,7 +68,7 @@ def fleet(
     settings = SETTINGS.format(database=database, broker=redis.url)
     with project_in(tmp_path_factory.mktemp("messages"), extra_settings=settings) as project:
         project.write("jobs.py", TASKS.read_text() + DIES_ONCE)
-        project.done("db", "upgrade")
+        project.upgrade()
         project.apply(MANIFEST)
         project.start("thrice", "run", module="tests.faults.planted", env={"PYTHONPATH": str(ROOT)})
         for side in SIDES:

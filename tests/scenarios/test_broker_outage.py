@@ -101,7 +101,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresSer
     database = postgres_server.create_database("scenario_outage")
     settings = SETTINGS.format(database=database, broker=redis.url)
     with project_in(tmp_path_factory.mktemp("outage"), extra_settings=settings) as project:
-        project.done("db", "upgrade")
+        project.upgrade()
         project.apply(MANIFEST)
         daemon, worker = project.start("run"), project.start("worker", "-c", "1")
         wait_until(lambda: "for it" in daemon.err, timeout=60, message="the daemon says that its broker is away")

@@ -242,7 +242,7 @@ def test_on_postgresql_the_machines_clock_of_a_daemon_means_nothing(
         _write(project)
         project.write("wrong_machine.py", WRONG_MACHINE)
         clock = project.write("machine.clock", str(HOUR))
-        project.done("db", "upgrade")
+        project.upgrade()
         project.apply(MANIFEST)
         project.start("run", module="wrong_machine")
         project.start("worker", "-c", "4", module="wrong_machine")

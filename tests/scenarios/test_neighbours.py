@@ -57,7 +57,7 @@ def neighbours(
         project_in(folder("second"), extra_settings=second) as other,
     ):
         for project in (one, other):
-            project.done("db", "upgrade")
+            project.upgrade()
             project.apply(MANIFEST)
             project.start("run")
         yield one, other

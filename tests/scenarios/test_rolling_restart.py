@@ -60,7 +60,7 @@ def fleet(tmp_path: Path, postgres_url: str, redis_url: str) -> Iterator[Fleet]:
     found = Fleet(tmp_path, None, ("old", "new"), SETTINGS.format(database=postgres_url, broker=redis_url))
     try:
         _make_next(found["new"].folder / "celsched" / "store")
-        found["old"].done("db", "upgrade")
+        found["old"].upgrade()
         found["old"].apply(MANIFEST)
         for words in (["run"], ["run"], ["worker", "-c", "2", "-n", "one"], ["worker", "-c", "2", "-n", "two"]):
             found["old"].start(*words)

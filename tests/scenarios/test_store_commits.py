@@ -66,7 +66,7 @@ def fleet(
     postgres_server.create_database("scenario_commits")
     settings = SETTINGS.format(port=proxy.port, broker=redis_server.url)
     with project_in(tmp_path_factory.mktemp("commits"), extra_settings=settings) as project:
-        project.done("db", "upgrade")
+        project.upgrade()
         project.apply(MANIFEST)
         project.start("run")
         project.start("worker", "-c", "2")

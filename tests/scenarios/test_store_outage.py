@@ -70,7 +70,7 @@ def fleet(
     settings = SETTINGS.format(database=postgres.create_database("outage"), broker=redis_server.url)
     with project_in(tmp_path_factory.mktemp("outage"), extra_settings=settings) as project:
         project.write("jobs.py", TASKS.read_text() + UNTIL)
-        project.done("db", "upgrade")
+        project.upgrade()
         project.apply(MANIFEST)
         project.start("run")
         project.start("worker", "-c", "5")

@@ -84,7 +84,7 @@ def _made(folder: Path) -> Path:
 
 def _started(fleet: Fleet) -> Iterator[Fleet]:
     try:
-        fleet["desk"].done("db", "upgrade")
+        fleet["desk"].upgrade()
         fleet["desk"].apply(MANIFEST)
         fleet["daemon-1"].start("run")
         fleet["daemon-2"].start("run")

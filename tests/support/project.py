@@ -134,13 +134,20 @@ class Project:
 
     def json(self, *words: str) -> Any:
         """Call a command with `-o json` within this process, which must succeed; return what it wrote."""
-        ended = self.call(*words, "-o", "json")
-        assert ended.code == 0, ended.err
-        return ended.json
+        return self._called(*words, "-o", "json").json
+
+    def _called(self, *words: str) -> Ended:
+        ended = self.call(*words)
+        assert ended.code == 0, f"celsched {' '.join(words)} ended with {ended.code}:\n{ended.out}\n{ended.err}"
+        return ended
 
     def apply(self, manifest: str, name: str = "manifest.yaml") -> None:
         """Apply a manifest given as text."""
-        self.done("apply", "-f", str(self.write(name, manifest)), "--no-import")
+        self._called("apply", "-f", str(self.write(name, manifest)), "--no-import")
+
+    def upgrade(self) -> None:
+        """Make celsched's tables in a PostgreSQL database."""
+        self._called("db", "upgrade")
 
     def start(self, *words: str, env: Mapping[str, str] | None = None, module: str = "celsched") -> Daemon:
         """Start a command and return at once; `module` is the program, where a test runs it with a change."""
