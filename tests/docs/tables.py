@@ -13,6 +13,7 @@ from celsched.domain.health.wishes import AlertWishes
 from celsched.domain.options import OPTIONS
 from celsched.domain.policy import RetryPolicy
 from celsched.manifest.keys import MANIFEST_KEYS, RULE_KEYS, SCHEDULE_KEYS, TASK_KEYS
+from celsched.monitor.metric_table import METRICS
 from celsched.settings.table import SETTINGS, Setting
 from celsched.timing.duration import format_duration
 from tests.docs.readme import README
@@ -125,6 +126,11 @@ def _tuned(kind: Kind) -> Iterable[str]:
     return [f"{name} {value}" for name, value in values.items()] + ([f"held {plain(kind.hold)}"] if kind.hold else [])
 
 
+def _metrics() -> str:
+    rows = [(_code(one.name), ", ".join(map(_code, one.labels)), one.about) for one in METRICS.values()]
+    return _rows(("metric", "labels", "tells"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "keys": _keys,
     "options": _options,
@@ -132,6 +138,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "exits": _exits,
     "settings": _settings,
     "kinds": _kinds,
+    "metrics": _metrics,
 }
 
 
