@@ -178,8 +178,8 @@ def test_jumps_and_drift_of_the_machine_the_daemon_or_the_worker(shop: Project, 
         turn.end()
     clocks.turn(HOUR + 60)  # beyond all that the daemon's clock has shown, where fire times go on
     fires_go_on(shop)
-    for step in range(12):  # a drift of a second and a half, up and down again, between two that should agree
-        clocks.set(daemon=HOUR + 60 + 0.25 * min(step, 12 - step), worker=HOUR + 60, person=HOUR + 60)
+    for step in range(6):  # a drift of a second and a half, up and down again, between two that should agree
+        clocks.set(daemon=HOUR + 60 + 0.5 * min(step, 6 - step), worker=HOUR + 60, person=HOUR + 60)
         shop.wait_for(shop.ask("greet", name="drift"), State.SUCCEEDED, timeout=WAIT)
     clocks.turn(HOUR + 60)
     fires_go_on(shop)

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from celsched.domain.execution import TERMINAL, Execution, State
+from celsched.operations import control
 from celsched.store.migrate import HEAD
 from tests.scenarios.fire_times import all_live, covered, rows_of
 from tests.scenarios.machines import Fleet
 from tests.support.executions import attempts_of
+from tests.support.factories import scope_of
 from tests.support.waiting import wait_until
 
 SETTINGS = """
@@ -86,9 +88,11 @@ def test_a_rolling_restart_with_a_migration_under_load(fleet: Fleet) -> None:
     assert f"{HEAD} -> {NEXT}" in upgraded.out
     _goes_on(fleet, asked)  # the old processes, which run, do not mind a column more
 
-    refused = old.run("run")
-    assert (refused.code, f"has schema {NEXT}, newer than this celsched" in refused.err) == (78, True), refused.err
-    assert old.run("schedules").code == 6
+    refused, look = old.start("run"), old.start("schedules")
+    assert refused.wait(WAIT) == 78
+    assert f"has schema {NEXT}, newer than this celsched" in refused.err
+    assert look.wait(WAIT) == 6
+    del old.daemons[-2:]
     daemon, worker = ["run"], ["worker", "-c", "2"]
     for leaving, words in zip((old.daemons[n] for n in (0, 2, 1, 3)), (daemon, worker, daemon, worker), strict=True):
         assert leaving.stop(timeout=60) == 0
@@ -101,24 +105,23 @@ def test_a_rolling_restart_with_a_migration_under_load(fleet: Fleet) -> None:
 
 
 def _goes_on(fleet: Fleet, asked: list[int]) -> None:
-    """People ask, and they and two more fire times are served."""
+    """People ask, and they and one more fire time are served."""
     store = fleet["old"].store  # opened when the schema was the old one, as the old processes did
     now = store.clock.now()
     asked += [fleet["old"].ask(name, name=name) for name in ("greet", "unsteady", "short nap")]
 
     def served() -> bool:
         rows = [row for row in rows_of(fleet["old"], "each second") if row.due_at > now]
-        return sum(row.state is State.SUCCEEDED for row in rows) >= 2
+        return any(row.state is State.SUCCEEDED for row in rows)
 
-    wait_until(served, timeout=WAIT, every=0.1, message=f"two fire times ran\n{said(fleet)}")
+    wait_until(served, timeout=WAIT, every=0.1, message=f"a fire time ran\n{said(fleet)}")
     for one in asked:
         fleet["old"].wait_for(one, State.SUCCEEDED, timeout=WAIT)
 
 
 def _judge(fleet: Fleet, asked: list[int]) -> None:
-    desk = fleet["new"]
-    for name in ("each second", "one by one"):
-        desk.done("delete", "schedule", name, "--yes")
+    fleet["new"].done("delete", "schedule", "each second", "--yes")
+    control.delete_schedule(scope_of(fleet["old"].store), "one by one")
     rows = {name: _ended(fleet, name) for name in ("each second", "one by one")}
     notes = {name: fleet.notes(name) for name in ("each-second", "one-by-one", "greet", "unsteady", "short nap")}
     begun = Counter((one["execution"], one["attempt"]) for many in notes.values() for one in many if _begins(one))

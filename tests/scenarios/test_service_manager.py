@@ -50,9 +50,9 @@ class Manager:
         """Return all that was said so far, oldest first."""
         return [said for _, said in self.heard]
 
-    def wait(self, text: str, count: int = 1) -> None:
-        """Wait until so many further datagrams hold the text."""
-        begin = len(self.listen())
+    def wait(self, text: str, count: int = 1, *, since: int | None = None) -> None:
+        """Wait until so many datagrams hold the text, after the first `since` or else from now on."""
+        begin = len(self.listen()) if since is None else since
         wait_until(
             lambda: sum(text in said for said in self.listen()[begin:]) >= count,
             timeout=BOUND,
@@ -108,11 +108,12 @@ def test_each_process_says_ready_alive_and_stopping_and_lives_on_without_its_sto
             assert manager.heard[0][1] == "READY=1", role
             assert "WATCHDOG=1\nSTATUS=" in manager.heard[1][1], role
         serves(project)
-        managers["run"].wait("STATUS=last scan", 3)
-        managers["worker"].wait("executions running", 3)
+        managers["run"].wait("STATUS=last scan", 2)
+        managers["worker"].wait("executions running", 2)
+        since = {role: len(manager.listen()) for role, manager in managers.items()}
         postgres.stop("immediate")
-        for role in ("run", "watch"):
-            managers[role].wait("WATCHDOG=1\nSTATUS=the store does not answer", 2)
+        for role, count in (("run", 2), ("watch", 1)):
+            managers[role].wait("WATCHDOG=1\nSTATUS=the store does not answer", count, since=since[role])
         managers["worker"].wait("WATCHDOG=1", 3)
         postgres.start()
         managers["run"].wait("STATUS=last scan")
