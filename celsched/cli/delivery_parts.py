@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -60,8 +61,11 @@ def telling_of(settings: Settings, store: Store, clock: Clock) -> Telling:
     )
 
 
-def delivery_of(settings: Settings, store: Store, clock: Clock) -> Delivery:
-    """Return the planner and the couriers of every channel and ping that the settings name."""
+def delivery_of(settings: Settings, store: Store, clock: Clock, *, news: AlertKind | None = None) -> Delivery:
+    """Return the planner and the couriers of every channel and ping that the settings name.
+
+    With `news` only an alert of that kind begins to be told: of the others nobody knows any more whether they are true.
+    """
     rules, fault, zone = rule_book(settings).rules(), fault_of(settings.fault), ZoneInfo(settings.timezone)
     channels = [channel_of(target) for target in settings.notify]
     sends = [(target.name, sender(settings, target, clock)) for target in settings.notify]
@@ -69,7 +73,7 @@ def delivery_of(settings: Settings, store: Store, clock: Clock) -> Delivery:
     couriers = [Courier(store, clock, name, send, fault=fault) for name, send in sends]
     flaps, away = rules[AlertKind.FLAPPING], rules[AlertKind.STORE_DOWN]
     plan = Plan(
-        channels,
+        channels if news is None else [replace(one, kinds=frozenset({news})) for one in channels if one.takes(news)],
         Flapping(int(flaps.number("opens")), flaps.length("within")),
         zone,
         timedelta(days=settings.cleanup_days),

@@ -4,16 +4,17 @@ It never plans or runs a task itself.
 """
 
 import threading
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from celsched.cli.context import CliContext
 from celsched.cli.daemon_parts import daemon_parts, embedded_worker, recovery_period, watcher_of
-from celsched.cli.delivery_parts import heart_of, telling_of
+from celsched.cli.delivery_parts import delivery_of, heart_of, telling_of
 from celsched.cli.log_output import log_to
 from celsched.cli.metrics_option import MetricsOption, answering
 from celsched.cli.render_summary import summary_table
@@ -21,7 +22,9 @@ from celsched.cli.scope import scope_of
 from celsched.cli.storage import store_of
 from celsched.clock import Clock
 from celsched.dispatcher.daemon import Daemon
+from celsched.domain.health.kinds import AlertKind
 from celsched.monitor.loop import watch_until
+from celsched.monitor.stand_in import StandIn
 from celsched.operations.summary import mark, summarise
 from celsched.runloop import stop_on_signals
 from celsched.settings import Settings
@@ -62,7 +65,7 @@ def run(
     parts = daemon_parts(settings, store, cli.clock)
     drain = settings.drain if length is None else min(settings.drain, _LAST_TASKS)
     worker = embedded_worker(_draining(settings, drain), cli.clock, cli.verbosity) if settings.embedded else None
-    watching = _Watching(cli, stop) if worker else None
+    telling = _telling(cli, stop)
     heart = heart_of(settings, settings.daemon_ping, "celsched run", cli.clock)
     daemon = Daemon(
         parts,
@@ -77,8 +80,7 @@ def run(
         if worker:
             worker.start()
             background.callback(worker.stop, drain=drain.total_seconds(), grace=_ASK_BEFORE_KILL)
-        if watching:
-            background.enter_context(watching)
+        background.enter_context(telling)
         if heart:
             background.enter_context(heart.running(stop))
         if length is not None:
@@ -102,6 +104,16 @@ def _greeting(cli: CliContext, length: timedelta | None) -> str:
     return f"celsched runs {how}; {end}"
 
 
+def _telling(cli: CliContext, stop: threading.Event) -> AbstractContextManager[None]:
+    """Return what tells people what is wrong: a watcher of our own, or who stands in for watchers elsewhere."""
+    if cli.settings.embedded:
+        return _Watching(cli, stop)
+    if not cli.settings.notify:
+        return nullcontext()
+    deliver = partial(delivery_of, cli.settings, store_of(cli), cli.clock, news=AlertKind.WATCH_DOWN)
+    return StandIn(store_of(cli), cli.clock, deliver).running(stop)
+
+
 class _Alarm:
     """Sets `stop` after a length of time, unless the block ends before."""
 
@@ -122,7 +134,7 @@ class _Alarm:
         self._thread.join()
 
 
-class _Watching:
+class _Watching(AbstractContextManager[None]):
     """Watches in a thread of this process until `stop` is set."""
 
     def __init__(self, cli: CliContext, stop: threading.Event) -> None:

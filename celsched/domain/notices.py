@@ -54,11 +54,15 @@ class Channel:
     labels: Mapping[str, str] = field(default_factory=dict)
     pushes: bool = False
 
+    def takes(self, kind: AlertKind) -> bool:
+        """Return whether it is told of this kind at all."""
+        return not self.kinds or kind in self.kinds
+
     def wants(self, alert: Alert) -> bool:
         """Return whether it is told of this alert; of its own failing another channel must tell."""
         return (
             alert.severity in self.severities
-            and (not self.kinds or alert.kind in self.kinds)
+            and self.takes(alert.kind)
             and all(alert.labels.get(name) == value for name, value in self.labels.items())
             and not (alert.kind is AlertKind.CHANNEL_FAILING and alert.subject == self.name)
         )

@@ -107,6 +107,12 @@ def firing(tx: Connection) -> list[StoredAlert]:
     return records(tx, select(*COLUMNS).where(alerts.c.state == OPEN).order_by(alerts.c.id))
 
 
+def fires(tx: Connection, fingerprint: str) -> bool:
+    """Return whether the alert of this fingerprint is open."""
+    query = select(alerts.c.id).where(alerts.c.fingerprint == fingerprint, alerts.c.state == OPEN).limit(1)
+    return tx.scalar(query) is not None
+
+
 def known(tx: Connection) -> dict[str, Living]:
     """Return every alert that is not resolved as judges see it, by fingerprint."""
     return {

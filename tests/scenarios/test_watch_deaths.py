@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 
 from celsched.store import alerts as stored
 from celsched.store import notices
-from celsched.store.tables_watch import alerts, notifications
+from celsched.store.tables_watch import alerts, instances, notifications
 from tests.store.messages import message, queue
 from tests.support.project import Daemon, Project, project_in
 from tests.support.receivers import HttpReceiver, http_receiver
@@ -37,7 +37,6 @@ tasks:
 schedules:
   گزارش شبانه: {task: greet, every: 1h}
 """
-DOWN = "daemon_down#1.1"
 MANY = [f"planted#{number}" for number in range(40)]
 
 
@@ -63,9 +62,10 @@ def project(
     receiver: HttpReceiver,
 ) -> Iterator[Project]:
     """A store with an active schedule and no daemon, and a channel."""
-    database = postgres.create_database("watched")
+    folder = tmp_path_factory.mktemp("watched")
+    database = postgres.create_database(folder.name)
     settings = SETTINGS.format(database=database, broker=redis_server.url, receiver=receiver.url)
-    with project_in(tmp_path_factory.mktemp("watched"), extra_settings=settings) as made:
+    with project_in(folder, extra_settings=settings) as made:
         made.upgrade()
         made.apply(MANIFEST)
         yield made
@@ -107,12 +107,13 @@ def test_nothing_is_lost_whenever_a_watcher_or_the_store_dies(
     first = project.start("watch", env={"CELSCHED_FAULT": "notice.leased"})
     pass_group_wait(project)
     assert killed(first), project.said()
-    assert (keys(receiver), unsent(project)) == ([], [DOWN])
+    (down,) = unsent(project)
+    assert (keys(receiver), down.partition("#")[0]) == ([], "daemon_down")
 
     pass_hold(project)
     second = project.start("watch", env={"CELSCHED_FAULT": "notice.sent"})
     assert killed(second), project.said()
-    assert (keys(receiver), unsent(project)) == ([DOWN], [DOWN])
+    assert (keys(receiver), unsent(project)) == ([down], [down])
 
     postgres.restart("immediate")
     pass_hold(project)
@@ -121,6 +122,23 @@ def test_nothing_is_lost_whenever_a_watcher_or_the_store_dies(
         project.start("watch")
     wait_until(lambda: not unsent(project), timeout=PATIENCE, message=f"all is sent\n{project.said()}", every=0.1)
 
-    assert Counter(keys(receiver)) == Counter([DOWN, DOWN, *MANY])
+    assert Counter(keys(receiver)) == Counter([down, down, *MANY])
     assert [daemon.stop() for daemon in project.daemons[2:]] == [0, 0]
     assert len(keys(receiver)) == len(MANY) + 2
+
+
+def test_a_daemon_tells_that_the_last_watcher_died(project: Project, receiver: HttpReceiver) -> None:
+    watcher = project.start("watch")
+    wait_until(lambda: project.store.read(stored.firing), timeout=PATIENCE, message=f"it looks\n{project.said()}")
+    watcher.stop(signal.SIGKILL)
+    long_ago = {"beat_at": project.store.clock.now() - timedelta(hours=1)}
+    project.store.write(lambda tx: tx.execute(update(instances).values(long_ago)).rowcount)
+    project.start("run")
+
+    def watch_down() -> bool:
+        return project.store.read(lambda tx: stored.fires(tx, "watch_down:all"))
+
+    wait_until(watch_down, timeout=PATIENCE, message=f"the daemon sees it\n{project.said()}")
+    pass_group_wait(project)
+    told = wait_until(lambda: sorted(keys(receiver)), timeout=PATIENCE, message=f"and tells it\n{project.said()}")
+    assert [key.partition("#")[0] for key in told] == ["watch_down"], "it does not tell that no daemon runs"

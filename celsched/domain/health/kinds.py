@@ -136,7 +136,7 @@ _ROWS = (
     Kind(_K.UNKNOWN_TASK, _C, "a worker could not find or import the function of a task", "the next success",
          event=True, muted_by=_STORE),
     Kind(_K.OVERLAP_SKIPS, _W, "`in_a_row` fire times skipped as overlap, or more than `share` of the last 20",
-         "a fire time that runs, and at most half of `share`", {"in_a_row": 3, "share": 0.2}, muted_by=_STORE),
+         "a fire time that runs, and at most half of `share`", {"in_a_row": 3, "share": 0.2}, muted_by=_NOBODY_STARTS),
     Kind(_K.AUTO_PAUSED, _C, "the failure rule paused a schedule", "it is resumed", muted_by=_STORE),
     Kind(_K.PAUSED_TOO_LONG, _W, "paused without end for longer than `after`", "it is resumed, or has an end",
          {"after": timedelta(days=7)}, muted_by=_STORE),

@@ -77,7 +77,8 @@ def overlap_skips(look: Look) -> Iterator[Finding]:
         stays = alert is not None and (row > 0 or (was_many and skipped > limit / 2))
         if opens or stays:
             count = max(skipped, alert.evidence.count) if alert and was_many else skipped if skipped > limit else row
-            text = f'"{watched.name}" runs longer than its period: {skipped} of its last fire times skipped as overlap'
+            text = f'{skipped} of the last fire times of "{watched.name}" were skipped as overlap'
+            text += ": the execution before was not over"
             yield _finding(kind, watched, text, look.since(kind, watched.scope), next_command="why", count=count)
 
 

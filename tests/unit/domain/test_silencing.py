@@ -75,6 +75,11 @@ def test_an_alert_mutes_the_kinds_it_speaks_for_on_its_queue(muter: K, queue: st
     assert not Hushing([], [ALERT, other], NOON).of(other)
 
 
+def test_what_piles_up_before_a_queue_without_workers_is_not_told() -> None:
+    skips = make_alert(1, K.OVERLAP_SKIPS, queue="reports")
+    assert Hushing([], [skips, make_alert(2, K.NO_WORKER, queue="reports")], NOON).of(skips).muted_by == "no_worker"
+
+
 def test_only_an_open_alert_mutes_and_never_itself() -> None:
     resolved = make_alert(2, K.DAEMON_DOWN, resolved_at=NOON)
     pending = make_alert(3, K.DAEMON_DOWN, open=False, opened_at=None)
