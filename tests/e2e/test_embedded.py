@@ -113,7 +113,7 @@ def test_retries_are_kept_in_the_ledger(finished: tuple[Project, Daemon]) -> Non
     assert seen["attempts"][0]["error"] == "سرویس پاسخ نداد"
     assert seen["result"] == 3
     [broken] = rows_of(project, "broken once")
-    assert (broken["state"], broken["attempt"], broken["error"]) == ("failed", 2, "it does not work")
+    assert (broken["state"], broken["attempt"], broken["error"]) == ("failed", 2, "ValueError: it does not work")
 
 
 def test_persian_names_and_text_come_out_as_they_went_in(finished: tuple[Project, Daemon]) -> None:
