@@ -30,7 +30,8 @@ _LIVING = text("state <> 'resolved'")
 class LiveGroup:
     """Executions that have not ended and are alike.
 
-    `due`: ready to start, not waiting for another one's end; `refused`: the broker did not take the last message.
+    `due`: ready to start, not waiting for another one's end; `refused`: the broker did not take the last message (for
+    the moment until it is sent anew, so does one seem that gave way to another and was released).
     """
 
     state: State
