@@ -111,12 +111,11 @@ class Roster:
 
     def _in_force(self, row: RowMapping, task: _Task) -> dict[str, Any]:
         """Return what `effective` says of the options that are watched, and everybody's wishes, weakest first."""
-        raw = (row["options"], task.options, row["defaults"], task.defaults)
+        raw = {**task.defaults, **row["defaults"], **task.options, **row["options"]}
         found: dict[str, Any] = {}
         for name in _OPTIONS:
-            layer = next((layer for layer in raw if name in layer), None)
-            if layer is not None:
-                found[name] = OPTIONS[name].decode(name, layer[name])
+            if name in raw:
+                found[name] = OPTIONS[name].decode(name, raw[name])
             else:
                 found[name] = self._settings.get(name, OPTIONS[name].default)
         wishes = (task.defaults, row["defaults"], task.options, row["options"])
