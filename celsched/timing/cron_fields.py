@@ -50,6 +50,8 @@ class CronDays:
     @cached_property
     def possible(self) -> bool:
         """Return whether any date at all satisfies the rule; exact."""
+        if self.both and not self.weekdays and not self.nth:
+            return False  # one side of every ordinary rule: 28 years need not be searched for each
         first, count = _EVERY_KIND_OF_YEAR
         return any(self.match(first + timedelta(n)) for n in range(count))
 
