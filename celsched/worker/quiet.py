@@ -31,12 +31,12 @@ class Outcomes(logging.Filter):
         self._said: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether the record is told; the tracebacks of Celery's consumer are taken off."""
+        """Return whether the record is told; those of Celery's consumer and kombu lose their tracebacks."""
         if record.name.startswith(_OURS):
             return True
         if record.levelno < logging.WARNING or frame.get() is not None:
             return False
-        if record.name.startswith("celery.worker.consumer"):
+        if record.name.startswith(("celery.worker.consumer", "kombu")):
             return self._is_news(record)
         if record.name == "py.warnings":
             return "CPendingDeprecationWarning" not in record.getMessage()  # of Celery's own settings, at each loss
