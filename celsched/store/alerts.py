@@ -1,9 +1,9 @@
 """Owns alerts: states that open and resolve, at most one living one per fingerprint. It never decides which."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -23,15 +23,13 @@ from sqlalchemy import (
 from celsched.domain.health.finding import Evidence, Finding
 from celsched.domain.health.kinds import KINDS, AlertKind, Severity
 from celsched.domain.health.watched import Living
+from celsched.store.batches import batches
 from celsched.store.dialect import POSTGRESQL, SQLITE
 from celsched.store.rows import audit_details
 from celsched.store.tables_watch import alerts
 from celsched.store.types import Instant
 
 PENDING, OPEN, RESOLVED = "pending", "open", "resolved"
-T = TypeVar("T")
-_MANY = 500
-"""Ids or fingerprints in one statement."""
 _AHEAD = timedelta(minutes=1)
 """What was written further in the future than this was written before the clock was set back, by no later look."""
 
@@ -191,7 +189,7 @@ def _held(alert: StoredAlert, found: Finding, now: datetime) -> bool:
 def _allowed(tx: Connection, findings: list[Finding], time: _Time) -> list[Finding]:
     """Return the findings that may open: not those that a later look, or a person, has resolved."""
     last: dict[str, Any] = {}
-    for part in _parts([finding.fingerprint for finding in findings]):
+    for part in batches([finding.fingerprint for finding in findings]):
         newest = select(func.max(alerts.c.id)).where(alerts.c.fingerprint.in_(part)).group_by(alerts.c.fingerprint)
         query = select(alerts.c.fingerprint, alerts.c.resolved_at, alerts.c.resolved_by).where(alerts.c.id.in_(newest))
         last |= {row.fingerprint: row for row in tx.execute(query) if row.resolved_at is not None}
@@ -258,7 +256,7 @@ def _renew(tx: Connection, lasting: list[tuple[StoredAlert, Finding]], time: _Ti
     # A hold that began ahead of the clock begins anew, or it would never be over.
     began = case((alerts.c.pending_since > time.ahead, literal(time.look, Instant())), else_=alerts.c.pending_since)
     seen = {"seen_at": time.look, "pending_since": began}
-    for part in _parts(same):
+    for part in batches(same):
         tx.execute(update(alerts).where(alerts.c.id.in_(part), time.mine()).values(**seen))
     if changed:
         columns = {name: bindparam(f"b_{name}", type_=alerts.c[name].type) for name in _values(lasting[0][1])}
@@ -269,7 +267,7 @@ def _renew(tx: Connection, lasting: list[tuple[StoredAlert, Finding]], time: _Ti
 
 def _open(tx: Connection, ids: list[int], now: datetime) -> list[StoredAlert]:
     found: list[StoredAlert] = []
-    for part in _parts(ids):
+    for part in batches(ids):
         statement = update(alerts).where(alerts.c.id.in_(part), alerts.c.state == PENDING)
         made = tx.execute(statement.values(state=OPEN, opened_at=now).returning(*COLUMNS))
         found += map(_record, made.mappings())
@@ -277,18 +275,14 @@ def _open(tx: Connection, ids: list[int], now: datetime) -> list[StoredAlert]:
 
 
 def _forget(tx: Connection, ids: list[int]) -> None:
-    for part in _parts(ids):
+    for part in batches(ids):
         tx.execute(delete(alerts).where(alerts.c.id.in_(part), alerts.c.state == PENDING))
 
 
 def _resolve(tx: Connection, ids: list[int], time: _Time) -> list[StoredAlert]:
     found: list[StoredAlert] = []
-    for part in _parts(ids):
+    for part in batches(ids):
         statement = update(alerts).where(alerts.c.id.in_(part), time.mine())
         made = tx.execute(statement.values(state=RESOLVED, resolved_at=time.look).returning(*COLUMNS))
         found += map(_record, made.mappings())
     return sorted(found, key=lambda alert: alert.id)
-
-
-def _parts(items: list[T]) -> Iterator[list[T]]:
-    return (items[begin : begin + _MANY] for begin in range(0, len(items), _MANY))

@@ -3,11 +3,10 @@
 Each group is written under its version: of several watchers that plan at once, one queues the message.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, select, update
 
@@ -16,14 +15,11 @@ from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.notices import Channel, Group, Member, Notice, Planned, plan_notices
 from celsched.domain.silencing import Hush, Hushing
 from celsched.store import silences
+from celsched.store.batches import batches
 from celsched.store.dialect import POSTGRESQL, SQLITE
 from celsched.store.notices import Message, enqueue
 from celsched.store.tables import states
 from celsched.store.tables_watch import alerts, notice_groups
-
-_MANY = 500
-"""Ids in one statement."""
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +62,7 @@ def carry_out(tx: Connection, wanted: Draft, word: Callable[[Notice], Message], 
     A group that another planner has changed since is left to the next look.
     """
     for hush, ids in wanted.marks.items():
-        for part in _parts(ids):
+        for part in batches(ids):
             tx.execute(
                 update(alerts)
                 .where(alerts.c.id.in_(part), alerts.c.state != "resolved")
@@ -152,7 +148,7 @@ def _marked_alerts(tx: Connection, told: Sequence[int], flapping: Flapping, now:
     )
     rows = list(tx.execute(query.where(alerts.c.state != "resolved").order_by(alerts.c.id)))
     living = {row.id for row in rows}
-    for part in _parts([number for number in told if number not in living]):
+    for part in batches([number for number in told if number not in living]):
         rows += tx.execute(query.where(alerts.c.id.in_(part)).order_by(alerts.c.id))
     restless = _restless(tx, rows, flapping, now) if rows else set()
     return [(_alert(row, restless), Hush(row.silence_id, row.muted_by)) for row in rows]
@@ -197,9 +193,3 @@ def _alert(row: Any, restless: set[str]) -> Alert:
         paused=row.paused_at is not None,
         flaps=row.fingerprint in restless,
     )
-
-
-def _parts(items: Iterable[T]) -> Iterator[list[T]]:
-    rest = iter(items)
-    while part := list(islice(rest, _MANY)):
-        yield part

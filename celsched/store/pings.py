@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Text, cast, or_, select
 from celsched.domain.execution import State
 from celsched.domain.health.kinds import Severity
 from celsched.domain.health.rules import PING
+from celsched.store.batches import batches
 from celsched.store.dialect import POSTGRESQL, SQLITE
 from celsched.store.notices import PING as CHANNEL
 from celsched.store.notices import Message, enqueue
@@ -21,7 +22,6 @@ _CURSOR = "pings_until"
 _OVERLAP = timedelta(minutes=2)
 _FAILED = (State.FAILED, State.TIMED_OUT, State.LOST, State.EXPIRED)
 _SIGNALS = {State.SUCCEEDED: "success"} | dict.fromkeys(_FAILED, "fail")
-_MANY = 500
 
 
 def queue_pings(tx: Connection, names: Collection[str], now: datetime) -> int:
@@ -32,8 +32,8 @@ def queue_pings(tx: Connection, names: Collection[str], now: datetime) -> int:
         since = min(datetime.fromisoformat(text), now) - _OVERLAP
         asked = {key: name for key, name in _asking(tx) if name in names}
         ids = sorted(asked)
-        for begin in range(0, len(ids), _MANY):
-            for row in _happened(tx, ids[begin : begin + _MANY], since):
+        for batch in batches(ids):
+            for row in _happened(tx, batch, since):
                 queued += sum(enqueue(tx, ping, now) for ping in _pings(row, asked[row.schedule_id], since))
     dialect = SQLITE if tx.dialect.name == "sqlite" else POSTGRESQL
     made = dialect.insert(meta).values(key=_CURSOR, value=now.isoformat())

@@ -8,13 +8,12 @@ from sqlalchemy import Connection, and_, func, or_, select, text, union_all
 
 from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.machine_facts import Openings, Seen
+from celsched.store.batches import batches
 from celsched.store.tables import schedules, states
 from celsched.store.tables_watch import alerts, instances
 
 _LIVING = text("state <> 'resolved'")
 """The predicate of the index of living alerts, word for word."""
-_MANY = 500
-"""Fingerprints in one statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +60,8 @@ def openings(tx: Connection, since: datetime, more_than: int, also: Iterable[str
     wanted = sorted({*tx.execute(often).scalars(), *also})
     columns = (a.fingerprint, a.subject, a.schedule_id, a.queue, a.labels, a.opened_at)
     found: dict[str, Openings] = {}
-    for begin in range(0, len(wanted), _MANY):
-        part = a.fingerprint.in_(wanted[begin : begin + _MANY])
+    for batch in batches(wanted):
+        part = a.fingerprint.in_(batch)
         for row in tx.execute(select(*columns).where(part, a.opened_at >= since).order_by(a.id)):
             before = found[row.fingerprint].at if row.fingerprint in found else ()
             at = (*before, row.opened_at)

@@ -16,10 +16,8 @@ from celsched.domain.health.watched import Living, RuleBook, Trouble, Watched
 from celsched.domain.health.wishes import decode_wishes
 from celsched.domain.options import OPTIONS, Layer
 from celsched.domain.state import ScheduleState
+from celsched.store.batches import batches
 from celsched.store.tables import LIVE, TROUBLE, attempts, executions, schedules, states, tasks
-
-_MANY = 500
-"""Definitions read by one statement."""
 
 _Key = tuple[int, int, int]
 
@@ -77,8 +75,8 @@ class Roster:
 
     def _decode(self, tx: Connection, ids: Sequence[int]) -> Iterator[_Kept]:
         known: dict[int, _Task] = {}
-        for begin in range(0, len(ids), _MANY):
-            rows = tx.execute(_DEFINITIONS.where(schedules.c.id.in_(ids[begin : begin + _MANY]))).mappings().all()
+        for batch in batches(ids):
+            rows = tx.execute(_DEFINITIONS.where(schedules.c.id.in_(batch))).mappings().all()
             missing = {row["task_id"] for row in rows} - known.keys()
             for task in tx.execute(_TASKS.where(tasks.c.id.in_(missing))).mappings() if missing else ():
                 known[task["id"]] = _Task(task["revision"], task["name"], task["options"], task["defaults"])

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, case, func
 
 from celsched.domain.execution import State
 from celsched.domain.health.work_facts import Run, Success, Waiting
+from celsched.store.batches import batches
 from celsched.store.slices import difference, length
 from celsched.store.tables import LIVE, UNSENT, executions, schedules
 
@@ -18,8 +19,6 @@ _PAST = 50
 """So many successes are a schedule's history."""
 _DEEP = 500
 """Of so many executions of a schedule at most: one that fails or is skipped all the time has a short history."""
-_MANY = 500
-"""Schedules in one statement."""
 
 
 def waiting(tx: Connection, now: datetime) -> list[Waiting]:
@@ -114,8 +113,8 @@ def history(tx: Connection, schedule_ids: Collection[int]) -> dict[int, list[Suc
     """Return the last successes of fire times of these schedules, newest first."""
     found: dict[int, list[Success]] = {}
     ids = sorted(schedule_ids)
-    for begin in range(0, len(ids), _MANY):
-        for row in tx.execute(_last_successes(tx, ids[begin : begin + _MANY])).mappings():
+    for batch in batches(ids):
+        for row in tx.execute(_last_successes(tx, batch)).mappings():
             found.setdefault(row["schedule_id"], []).append(_success(row))
     return {key: sorted(past, key=lambda one: one.ended_at, reverse=True) for key, past in found.items()}
 

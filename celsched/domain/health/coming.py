@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from celsched.domain.health.finding import Evidence, Finding, span
+from celsched.domain.health.finding import Finding, span
 from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.look import Judge, Look
+from celsched.domain.health.subjects import about
 from celsched.domain.health.watched import OVERLAPPED, Watched
-from celsched.domain.health.words import command, moment
+from celsched.domain.health.words import moment
 from celsched.errors import InvalidRule
 from celsched.timing.cron import cron
 from celsched.timing.duration import parse_period
@@ -41,33 +42,6 @@ def _period(text: str) -> timedelta:
     return parse_period(text)
 
 
-def _finding(
-    kind: AlertKind,
-    watched: Watched,
-    summary: str,
-    since: datetime,
-    *,
-    fire_time: datetime | None = None,
-    count: int = 1,
-) -> Finding:
-    return Finding(
-        kind,
-        watched.scope,
-        watched.rules[kind].kind.severity,
-        watched.name,
-        summary,
-        since,
-        watched.id,
-        evidence=Evidence(
-            fire_time=fire_time,
-            last_success_at=watched.state.last_success_at,
-            error=watched.state.error,
-            command=command("next" if kind is AlertKind.DST_AHEAD else "why", watched.name),
-            count=count,
-        ),
-    )
-
-
 def overdue(look: Look) -> Iterator[Finding]:
     """A fire time passed and no daemon decided it: the scheduler itself does not do its work."""
     for watched in look.schedules.values():
@@ -77,7 +51,7 @@ def overdue(look: Look) -> Iterator[Finding]:
         if look.now - at > watched.rules[AlertKind.OVERDUE].length("tolerance"):
             text = f'the fire time {moment(at, watched.timezone)} of "{watched.name}" is undecided'
             summary = f"{text} since {span(look.now - at)}"
-            yield _finding(AlertKind.OVERDUE, watched, summary, at, fire_time=at)
+            yield about(AlertKind.OVERDUE, watched, summary, at, fire_time=at)
 
 
 def no_next(look: Look) -> Iterator[Finding]:
@@ -86,9 +60,7 @@ def no_next(look: Look) -> Iterator[Finding]:
         state = watched.state
         if state.next_fire_time is not None or not watched.active or state.error is not None or _has_ended(watched):
             continue
-        yield _finding(
-            AlertKind.NO_NEXT, watched, f'"{watched.name}" is active and has no next fire time', state.cursor
-        )
+        yield about(AlertKind.NO_NEXT, watched, f'"{watched.name}" is active and has no next fire time', state.cursor)
 
 
 def _has_ended(watched: Watched) -> bool:
@@ -113,7 +85,7 @@ def never_ran(look: Look) -> Iterator[Finding]:
         if passed >= watched.rules[AlertKind.NEVER_RAN].number("fire_times"):
             summary = f'"{watched.name}" has never run: {passed} fire times passed and nothing started'
             since = state.active_since or watched.created_at
-            yield _finding(AlertKind.NEVER_RAN, watched, summary, since, fire_time=state.last_fire_time, count=passed)
+            yield about(AlertKind.NEVER_RAN, watched, summary, since, fire_time=state.last_fire_time, count=passed)
 
 
 def no_recent_success(look: Look) -> Iterator[Finding]:
@@ -129,7 +101,7 @@ def no_recent_success(look: Look) -> Iterator[Finding]:
             limit or _silent(watched, since, look.now, rule.number("periods"))
         ):
             summary = f'"{watched.name}" has not succeeded for {span(silence)}'
-            yield _finding(AlertKind.NO_RECENT_SUCCESS, watched, summary, since, fire_time=state.last_fire_time)
+            yield about(AlertKind.NO_RECENT_SUCCESS, watched, summary, since, fire_time=state.last_fire_time)
 
 
 def _silent(watched: Watched, since: datetime, now: datetime, periods: float) -> bool:
@@ -152,9 +124,8 @@ def dst_ahead(look: Look) -> Iterator[Finding]:
         for at, note in _moved(watched.rule, watched.timezone, today, days):
             if look.now < at <= until and (watched.end_at is None or at <= watched.end_at):
                 text = f'a clock change ahead: {moment(at, watched.timezone)} of "{watched.name}" is {note}'
-                yield _finding(
-                    AlertKind.DST_AHEAD, watched, text, look.since(AlertKind.DST_AHEAD, watched.scope), fire_time=at
-                )
+                since = look.since(AlertKind.DST_AHEAD, watched.scope)
+                yield about(AlertKind.DST_AHEAD, watched, text, since, fire_time=at)
                 break
 
 
@@ -179,10 +150,10 @@ def ending_soon(look: Look) -> Iterator[Finding]:
         left, few = (watched.max_runs or 0) - runs, int(rule.number("fire_times"))
         if watched.end_at is not None and watched.end_at - look.now <= rule.length("within"):
             text = f'"{watched.name}" ends at {moment(watched.end_at, watched.timezone)}'
-            yield _finding(AlertKind.ENDING_SOON, watched, text, since, fire_time=at)
+            yield about(AlertKind.ENDING_SOON, watched, text, since, fire_time=at)
         elif watched.max_runs is not None and few < watched.max_runs and left <= few:
             text = f'"{watched.name}" ends soon: {left} of {watched.max_runs} fire times are left'
-            yield _finding(AlertKind.ENDING_SOON, watched, text, since, fire_time=at)
+            yield about(AlertKind.ENDING_SOON, watched, text, since, fire_time=at)
 
 
 JUDGES: Mapping[AlertKind, Judge] = {

@@ -5,42 +5,16 @@ Their fire times are judged in `coming`, what went wrong with executions in `tro
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
 
 from celsched.domain.health import coming, troubles
-from celsched.domain.health.finding import Evidence, Finding, span
+from celsched.domain.health.finding import Finding, span
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.look import Judge, Look
-from celsched.domain.health.watched import FAILED, LOST, OVERLAPPED, RECENT, TIMED_OUT, Watched
-from celsched.domain.health.words import command, moment
+from celsched.domain.health.subjects import about
+from celsched.domain.health.watched import FAILED, LOST, OVERLAPPED, RECENT, TIMED_OUT
+from celsched.domain.health.words import moment
 
 _FAILURES = (FAILED, TIMED_OUT, LOST)
-
-
-def _finding(
-    kind: AlertKind,
-    watched: Watched,
-    summary: str,
-    since: datetime,
-    *,
-    next_command: str = "show",
-    count: int = 1,
-) -> Finding:
-    return Finding(
-        kind,
-        watched.scope,
-        watched.rules[kind].kind.severity,
-        watched.name,
-        summary,
-        since,
-        watched.id,
-        evidence=Evidence(
-            last_success_at=watched.state.last_success_at,
-            error=watched.state.error,
-            command=command(next_command, watched.name),
-            count=count,
-        ),
-    )
 
 
 def failure_rate(look: Look) -> Iterator[Finding]:
@@ -57,7 +31,7 @@ def failure_rate(look: Look) -> Iterator[Finding]:
             continue
         since = look.since(kind, watched.scope, watched.state.last_failure_at)
         text = f'{failed} of the last {ended} executions of "{watched.name}" failed'
-        found = _finding(kind, watched, text, since, count=failed)
+        found = about(kind, watched, text, since, count=failed)
         yield replace(found, severity=Severity.CRITICAL) if share >= rule.number("critical_share") else found
 
 
@@ -79,7 +53,7 @@ def overlap_skips(look: Look) -> Iterator[Finding]:
             count = max(skipped, alert.evidence.count) if alert and was_many else skipped if skipped > limit else row
             text = f'{skipped} of the last fire times of "{watched.name}" were skipped as overlap'
             text += ": the execution before was not over"
-            yield _finding(kind, watched, text, look.since(kind, watched.scope), next_command="why", count=count)
+            yield about(kind, watched, text, look.since(kind, watched.scope), count=count)
 
 
 def auto_paused(look: Look) -> Iterator[Finding]:
@@ -88,7 +62,7 @@ def auto_paused(look: Look) -> Iterator[Finding]:
         state = watched.state
         if state.paused_at is not None and watched.enabled and state.paused_by_rule:
             text = f'"{watched.name}" was paused after {state.pause_reason}'
-            yield _finding(AlertKind.AUTO_PAUSED, watched, text, state.paused_at, next_command="resume")
+            yield about(AlertKind.AUTO_PAUSED, watched, text, state.paused_at)
 
 
 def paused_too_long(look: Look) -> Iterator[Finding]:
@@ -102,7 +76,7 @@ def paused_too_long(look: Look) -> Iterator[Finding]:
             reason = f" ({state.pause_reason})" if state.pause_reason else ""
             text = f'"{watched.name}" is paused since {moment(state.paused_at, watched.timezone)}{reason}'
             summary = f"{text}, {span(length)}, without an end"
-            yield _finding(AlertKind.PAUSED_TOO_LONG, watched, summary, state.paused_at, next_command="resume")
+            yield about(AlertKind.PAUSED_TOO_LONG, watched, summary, state.paused_at)
 
 
 def bad_definition(look: Look) -> Iterator[Finding]:
@@ -111,7 +85,7 @@ def bad_definition(look: Look) -> Iterator[Finding]:
     for watched in look.schedules.values():
         if watched.state.error is not None and watched.enabled:
             text = f'"{watched.name}" cannot be planned: {watched.state.error}'
-            yield _finding(kind, watched, text, look.since(kind, watched.scope))
+            yield about(kind, watched, text, look.since(kind, watched.scope))
 
 
 JUDGES: Mapping[AlertKind, Judge] = {

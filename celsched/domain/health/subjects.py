@@ -1,4 +1,4 @@
-"""Owns what findings about executions share: scope, words, evidence, and how one goes on. It judges nothing."""
+"""Owns what findings about executions and schedules share: scope, words, evidence, going on. It judges nothing."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -7,7 +7,17 @@ from typing import Protocol, TypeVar
 from celsched.domain.health.finding import Evidence, Finding
 from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.look import Look
-from celsched.domain.health.watched import Living
+from celsched.domain.health.watched import Living, Watched
+from celsched.domain.health.words import command as about_schedule
+
+NEXT_COMMANDS = {
+    AlertKind.DST_AHEAD: "next",
+    AlertKind.FAILURE_RATE: "show schedule",
+    AlertKind.BAD_DEFINITION: "show schedule",
+    AlertKind.AUTO_PAUSED: "resume",
+    AlertKind.PAUSED_TOO_LONG: "resume",
+}
+"""The command to type about a schedule, where it is not `why`."""
 
 
 class Subject(Protocol):
@@ -57,6 +67,34 @@ def evidence_of(
         last_success_at=watched.state.last_success_at if watched else None,
         command=command or f"celsched show execution {execution}",
         count=count,
+    )
+
+
+def about(
+    kind: AlertKind,
+    watched: Watched,
+    summary: str,
+    since: datetime,
+    *,
+    fire_time: datetime | None = None,
+    count: int = 1,
+) -> Finding:
+    """Return a finding about a schedule, at its kind's severity, with what to type about it."""
+    return Finding(
+        kind,
+        watched.scope,
+        watched.rules[kind].kind.severity,
+        watched.name,
+        summary,
+        since,
+        watched.id,
+        evidence=Evidence(
+            fire_time=fire_time,
+            last_success_at=watched.state.last_success_at,
+            error=watched.state.error,
+            command=about_schedule(NEXT_COMMANDS.get(kind, "why"), watched.name),
+            count=count,
+        ),
     )
 
 

@@ -105,7 +105,7 @@ def backlog(look: Look) -> Iterator[Finding]:
             line.oldest.due_at,
             queue=queue,
             labels=labels,
-            evidence=Evidence(execution=line.oldest.oldest, count=line.depth, command="celsched status"),
+            evidence=Evidence(execution=line.oldest.oldest, count=line.depth, command="celsched doctor"),
         )
 
 
@@ -166,7 +166,7 @@ def outbox_stuck(look: Look) -> Iterator[Finding]:
         f'execution {oldest.oldest} of "{oldest.subject}"{many} has been due for {span(look.now - oldest.due_at)} '
         "and was not sent to its queue",
         oldest.due_at,
-        evidence=Evidence(oldest.oldest, oldest.fire_time, command="celsched status", count=count),
+        evidence=Evidence(oldest.oldest, oldest.fire_time, command="celsched doctor", count=count),
     )
 
 
