@@ -5,25 +5,18 @@ PYTHONPATH=. python tests/benchmarks/stats_million.py [--rows N] [--only sqlite|
 
 import argparse
 import sys
-import tempfile
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
-from typing import TypeVar
 
-import psycopg
-from sqlalchemy import insert, text
+from sqlalchemy import insert
 
 from celsched.domain.execution import Requester
 from celsched.operations import stats
 from celsched.operations.scope import Scope
-from celsched.store.store import Store, Tx, open_store
+from celsched.store.store import Store, Tx
 from celsched.store.tables import schedules, states, tasks
-from tests.support.services import PostgresServer
+from tests.benchmarks.million import fill, instant, numbers_to, on_both, options_of, timed
 
-T = TypeVar("T")
 SCHEDULES, TASKS, DAYS = 200, 20, 30
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -71,35 +64,10 @@ _ATTEMPTS = """
 """
 
 
-def main() -> int:
-    """Fill the databases and print the times."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--rows", type=int, default=1_000_000)
-    options.add_argument("--only", choices=["sqlite", "postgresql"])
-    options.add_argument("--keep", type=Path, help="a folder for the databases; a filled one is used again")
-    given = options.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = given.keep or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
-        if given.only != "postgresql":
-            measure(open_store(f"sqlite:///{folder / 'million.db'}"), given.rows)
-        if given.only != "sqlite":
-            server = PostgresServer(folder)
-            server.start()
-            try:
-                if "million" not in _databases(server):
-                    server.create_database("million")
-                measure(open_store(server.database_url("million"), upgrade=True), given.rows)
-            finally:
-                server.stop()
-    return 0
-
-
-def measure(store: Store, rows: int) -> None:
-    """Fill the store where it is empty, and time every report, cold and warm."""
+def measure(store: Store, given: argparse.Namespace) -> None:
+    """Time every report, cold and warm."""
     name = store.dialect.name
-    if not store.read(lambda tx: tx.scalar(text("SELECT count(*) FROM task_definitions"))):
-        timed(f"{name}: fill", lambda: fill(store, rows))
+    fill(store, _define, _statements(name, given.rows))
     scope = Scope(store, {}, Requester("bench", "host"), "Asia/Tehran")
     whole = stats.window(NOW - timedelta(days=DAYS + 1), NOW, scope.zone)
     week = stats.window(NOW - timedelta(days=7), NOW, scope.zone)
@@ -107,26 +75,6 @@ def measure(store: Store, rows: int) -> None:
         overview = timed(f"{name}: overview, {title}", partial(stats.overview, scope, window))
         found = timed(f"{name}: performance, {title}", partial(stats.performance, scope, window))
         sys.stdout.write(f"    {overview.outcomes.runs} runs of {len(found)} subjects\n")
-    store.close()
-
-
-def timed(title: str, work: Callable[[], T]) -> T:
-    """Print how long the work took, and return what it made."""
-    begin = time.perf_counter()
-    made = work()
-    sys.stdout.write(f"{title:<40} {time.perf_counter() - begin:7.2f} s\n")
-    sys.stdout.flush()
-    return made
-
-
-def fill(store: Store, rows: int) -> None:
-    """Make the definitions, the executions and their attempts."""
-    store.engine = store.engine.execution_options(celsched_unlimited=True)
-    store.write(_define)
-    store.write(lambda tx: [tx.execute(text(statement)) for statement in _statements(store.dialect.name, rows)])
-    if store.dialect.name == "postgresql":  # what autovacuum does in a real store, minutes after
-        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM ANALYZE")
 
 
 def _define(tx: Tx) -> None:
@@ -172,24 +120,13 @@ def _define(tx: Tx) -> None:
 
 
 def _statements(dialect: str, rows: int) -> list[str]:
-    sqlite = dialect == "sqlite"
-    series = (
-        f"WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < {rows}) SELECT x FROM n"
-        if sqlite
-        else f"SELECT x FROM generate_series(1::bigint, {rows}) AS x"
-    )
     first = int((NOW - timedelta(days=DAYS)).timestamp()) * 1_000_000
+    series = numbers_to(rows, dialect)
     numbers = _NUMBERS.format(first=first, span=DAYS * 86_400_000_000, rows=rows, series=series)
     at = {"at_t": "t", "at_w": "t + w", "at_d": "t + w + d"}
-    if not sqlite:
-        at = {key: f"(timestamptz 'epoch' + ({value}) * interval '1 microsecond')" for key, value in at.items()}
+    at = {key: instant(value, dialect) for key, value in at.items()}
     return [_EXECUTIONS.format(numbers=numbers, **at, **_JSON), _ATTEMPTS]
 
 
-def _databases(server: PostgresServer) -> set[str]:
-    with psycopg.connect(server.url.replace("+psycopg", "")) as connection:
-        return {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(on_both(options_of(__doc__).parse_args(), "million", measure))

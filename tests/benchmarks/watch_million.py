@@ -8,25 +8,22 @@ import cProfile
 import logging
 import pstats
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, TypeVar
 
-import psycopg
-from sqlalchemy import event, insert, text
+from sqlalchemy import event, insert
 
 from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.rules import Tuning
 from celsched.domain.health.watched import LabelRule, RuleBook
 from celsched.monitor.check import CheckResult, Watcher
-from celsched.store.store import Store, Tx, open_store
+from celsched.store.store import Store, Tx
 from celsched.store.tables import schedules, states, tasks
 from celsched.store.tables_watch import instances
+from tests.benchmarks.million import fill, instant, numbers_to, on_both, options_of, timed
 from tests.support.clock import ManualClock
-from tests.support.services import PostgresServer
 
 T = TypeVar("T")
 SCHEDULES, TASKS, DAYS = 10_000, 200, 30
@@ -64,43 +61,16 @@ _ATTEMPTS = """
 """
 
 
-def main() -> int:
-    """Fill the databases and print the times."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--rows", type=int, default=1_000_000)
-    options.add_argument("--only", choices=["sqlite", "postgresql"])
-    options.add_argument("--keep", type=Path, help="a folder for the databases; a filled one is used again")
-    options.add_argument("--profile", action="store_true", help="say where the time of a fresh watcher goes")
-    given = options.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = given.keep or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
-        if given.only != "postgresql":
-            measure(open_store(f"sqlite:///{folder / 'watch.db'}"), given.rows, profile=given.profile)
-        if given.only != "sqlite":
-            server = PostgresServer(folder)
-            server.start()
-            try:
-                if "watch" not in databases(server):
-                    server.create_database("watch")
-                store = open_store(server.database_url("watch"), upgrade=True)
-                measure(store, given.rows, profile=given.profile)
-            finally:
-                server.stop()
-    return 0
-
-
-def measure(store: Store, rows: int, *, profile: bool) -> None:
-    """Fill the store where it is empty, and time passes of fresh and of warm watchers."""
+def measure(store: Store, given: argparse.Namespace) -> None:
+    """Time passes of fresh and of warm watchers."""
     name = store.dialect.name
-    if not store.read(lambda tx: tx.scalar(text("SELECT count(*) FROM task_definitions"))):
-        timed(f"{name}: fill", lambda: fill(store, rows))
+    filled(store, given.rows)
     logging.disable()
     clock = ManualClock(NOW)
     timed(f"{name}: the first pass ever", _watcher(store, clock).run_once)
     clock.advance(timedelta(seconds=10))
     watcher = _watcher(store, clock)
-    if profile:
+    if given.profile:
         _profiled(watcher.run_once)
     else:
         timed(f"{name}: a fresh watcher (watch --once)", watcher.run_once)
@@ -111,23 +81,17 @@ def measure(store: Store, rows: int, *, profile: bool) -> None:
     clock.advance(timedelta(seconds=10))
     for seconds, statement in sorted(_statements_of(store, watcher.run_once), reverse=True)[:5]:
         sys.stdout.write(f"    {seconds:6.3f} s  {' '.join(statement.split())[:100]}\n")
-    store.close()
+
+
+def filled(store: Store, rows: int) -> None:
+    """Make everything, where the store is empty."""
+    fill(store, _define, _statements(store.dialect.name, rows))
 
 
 def _watcher(store: Store, clock: ManualClock) -> Watcher:
     labelled = LabelRule({"set": "3"}, {AlertKind.CONSECUTIVE_FAILURES: Tuning(parameters={"count": 5})})
     rules = RuleBook({AlertKind.LATE_START: Tuning(parameters={"threshold": 5 * MINUTE})}, (labelled,))
     return Watcher(store, clock, rules=rules, heartbeat=timedelta(seconds=10), settings={})
-
-
-def timed(title: str, work: Callable[[], T]) -> T:
-    """Print how long the work took, and return what it made."""
-    begin, used = time.perf_counter(), time.process_time()
-    made = work()
-    seconds, ours = time.perf_counter() - begin, time.process_time() - used
-    sys.stdout.write(f"{title:<44} {seconds:7.2f} s, {ours:5.2f} s of it in this process\n")
-    sys.stdout.flush()
-    return made
 
 
 def _profiled(work: Callable[[], Any]) -> None:
@@ -146,16 +110,6 @@ def _statements_of(store: Store, work: Callable[[], CheckResult]) -> Iterator[tu
     )
     work()
     yield from found
-
-
-def fill(store: Store, rows: int) -> None:
-    """Make the definitions, the executions and their attempts."""
-    store.engine = store.engine.execution_options(celsched_unlimited=True)
-    store.write(_define)
-    store.write(lambda tx: [tx.execute(text(statement)) for statement in _statements(store.dialect.name, rows)])
-    if store.dialect.name == "postgresql":  # what autovacuum does in a real store, minutes after
-        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM ANALYZE")
 
 
 def _define(tx: Tx) -> None:
@@ -220,16 +174,9 @@ def _state(n: int) -> dict[str, Any]:
 
 
 def _statements(dialect: str, rows: int) -> list[str]:
-    sqlite = dialect == "sqlite"
-    series = (
-        f"WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < {rows}) SELECT x FROM n"
-        if sqlite
-        else f"SELECT x FROM generate_series(1::bigint, {rows}) AS x"
-    )
     first = int((NOW - DAYS * DAY).timestamp()) * 1_000_000
-    at, end = "t", "t + 30000000"
-    if not sqlite:
-        at, end = (f"(timestamptz 'epoch' + ({value}) * interval '1 microsecond')" for value in (at, end))
+    at, end = instant("t", dialect), instant("t + 30000000", dialect)
+    series = numbers_to(rows, dialect)
     made = _EXECUTIONS.format(
         rows=rows,
         series=series,
@@ -243,11 +190,7 @@ def _statements(dialect: str, rows: int) -> list[str]:
     return [made, _ATTEMPTS]
 
 
-def databases(server: PostgresServer) -> set[str]:
-    """Return the names of the server's databases."""
-    with psycopg.connect(server.url.replace("+psycopg", "")) as connection:
-        return {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    options = options_of(__doc__)
+    options.add_argument("--profile", action="store_true", help="say where the time of a fresh watcher goes")
+    sys.exit(on_both(options.parse_args(), "watch", measure))
