@@ -24,6 +24,7 @@ from celsched.clock import SystemClock
 from celsched.settings import Settings
 from celsched.store.store import Store
 from celsched.worker.install import install
+from celsched.worker.pool import SteadyPool
 from celsched.worker.quiet import Voice, log_quietly
 from celsched.worker.side import WorkerSide
 
@@ -75,7 +76,7 @@ def run_worker(
         hostname=f"{shape.name or 'celsched'}-{os.getpid()}@{side.host}",
         concurrency=shape.concurrency,
         queues=list(shape.queues),
-        pool_cls="prefork",
+        pool_cls=SteadyPool,
         task_events=False,
         without_gossip=True,
         without_mingle=True,

@@ -14,6 +14,7 @@ from celsched.domain.execution import State
 from celsched.store import transitions
 from tests.e2e.worker_project import WorkerProject, lives, worker_project
 from tests.support.executions import NO_DELAY, attempts_of, execution_of, texts_of
+from tests.support.project import offspring_of
 from tests.support.waiting import wait_until
 
 JOBS = Path(__file__).with_name("worker_jobs.py").read_text()
@@ -216,3 +217,24 @@ def test_a_second_signal_ends_everything_at_once(make: Make) -> None:
     assert time.monotonic() - time_asked < 5
     assert not lives(pid)
     assert project.state(execution_id) is State.LOST
+
+
+def test_a_pool_process_killed_while_the_worker_starts_is_replaced(tmp_path: Path) -> None:
+    with worker_project(tmp_path, JOBS) as project:
+        worker = project.start(1)
+        os.kill(_first_copy(worker.pid), signal.SIGKILL)
+        works_again(project)
+        assert worker.poll() is None
+        assert "Traceback" not in project.log
+
+
+def _first_copy(pid: int) -> int:
+    """Return the first child of a process that is a copy of it, as soon as it is there: a pool process."""
+
+    def command(of: int | str) -> bytes:
+        return Path(f"/proc/{of}/cmdline").read_bytes()
+
+    def copies() -> list[int]:
+        return [child for child in offspring_of(pid) if child != pid and command(child) == command(pid)]
+
+    return wait_until(copies, message="the worker has forked a pool process", every=0.001)[0]

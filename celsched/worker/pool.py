@@ -1,0 +1,17 @@
+"""Owns the pool of a worker of ours: Celery's, but the death of a child never ends the worker.
+
+It never judges what a dead child ran: `guard` does.
+"""
+
+from celery.concurrency.prefork import TaskPool
+
+
+class SteadyPool(TaskPool):  # type: ignore[misc] # Celery carries no types
+    """Celery's pool of processes, which replaces a child that dies in the worker's first moments as any later one."""
+
+    def did_start_ok(self) -> bool:
+        """Answer yes: at no, Celery ends the whole worker, with a traceback, for one child that was killed early.
+
+        Celery asks once, before its loop runs; the loop's first turn finds the dead child and starts another.
+        """
+        return True
