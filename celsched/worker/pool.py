@@ -15,3 +15,8 @@ class SteadyPool(TaskPool):  # type: ignore[misc] # Celery carries no types
         Celery asks once, before its loop runs; the loop's first turn finds the dead child and starts another.
         """
         return True
+
+
+def has_processes(pool: object) -> bool:
+    """Tell a pool of processes by its class, or by its name where Celery has not looked it up yet."""
+    return issubclass(pool, TaskPool) if isinstance(pool, type) else "prefork" in str(pool)

@@ -36,6 +36,7 @@ from celsched.worker.keeper import Keeper, Turns
 from celsched.worker.ledger import Desk, Ledger
 from celsched.worker.orphans import end_orphans
 from celsched.worker.output_files import make_folder
+from celsched.worker.pool import has_processes
 from celsched.worker.reaper_link import ReaperLink
 from celsched.worker.runtime import Runtime
 from celsched.worker.slots import MOST_SLOTS, Occupant, Slots, SlotState
@@ -126,7 +127,7 @@ class WorkerSide:
             logger.error("celsched does not run in this worker: %s (%s)", error.message, error.hint)
             return
         prepare_imports(tuple(map(str, self.settings.python_path)), self.settings.preload)
-        if "prefork" not in str(sender.pool_cls):
+        if not has_processes(sender.pool_cls):
             logger.warning("the pool of this worker is not prefork: celsched cannot end its tasks by limit or cancel")
         # By name, because it is on a floor above; an app that only called `install` need not import it itself.
         self.app.loader.import_task_module(_SHARED_TASKS)

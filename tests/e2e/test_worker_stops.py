@@ -226,6 +226,7 @@ def test_a_pool_process_killed_while_the_worker_starts_is_replaced(tmp_path: Pat
         works_again(project)
         assert worker.poll() is None
         assert "Traceback" not in project.log
+        assert "not prefork" not in project.log
 
 
 def _first_copy(pid: int) -> int:
