@@ -4,12 +4,13 @@ They are two so that a store that hangs never delays a time limit or a kill. Nei
 """
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from celsched.clock import Clock
-from celsched.errors import StoreUnreachable
+from celsched.errors import CelschedError, StoreUnreachable
 from celsched.worker.guard import Guard
 from celsched.worker.ledger import Ledger
 from celsched.worker.reaper_link import ReaperLink
@@ -17,6 +18,8 @@ from celsched.worker.reaper_link import ReaperLink
 logger = logging.getLogger(__name__)
 
 _LOOK, _TURN, _POLL, _REPORT, _AWAY = 0.1, 0.25, 1.0, 1.0, 1.0
+_TOLD = 60.0
+"""Seconds until the error of the same work is told again."""
 
 
 @dataclass(slots=True)
@@ -26,6 +29,7 @@ class _Every:
     seconds: float
     do: Callable[[], None]
     due: float = 0.0
+    told: float = -math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,31 +101,44 @@ class Keeper:
     def _keep(self) -> None:
         while not self._stop.is_set():
             now = self._clock.monotonic()
-            fine = True
+            reached = True
             for work in self._work:
-                if fine and now >= work.due:
-                    fine = self._safely("keeping the store informed", work.do)
-                    if fine:
-                        work.due = now + work.seconds
-            if fine and self._away:
+                if reached and now >= work.due:
+                    reached = self._work_on(work, now)
+            if reached and self._away:
                 # Only after a whole turn: what failed is still due in it, and some of the work needs no store.
                 logger.info("the store answers again")
                 self._away = False
             if now >= self._alive.due:
                 self._alive.due = now + self._alive.seconds
                 self._safely("telling the service manager", self._alive.do)
-            self._clock.wait(self._stop, _TURN if fine else _AWAY)
+            self._clock.wait(self._stop, _TURN if reached else _AWAY)
 
-    def _safely(self, what: str, do: Callable[[], None]) -> bool:
-        """Do it inside a fence; return whether it worked. A store that is away is said once."""
+    def _work_on(self, work: _Every, now: float) -> bool:
+        """Do what is due; return whether the store may be asked for the rest of this turn, or is away.
+
+        Any other error is this work's alone: a heartbeat must not stop because something else cannot be done.
+        """
         try:
-            do()
-        except StoreUnreachable as error:
+            work.do()
+            work.due = now + work.seconds
+        except CelschedError as error:
             if not self._away:
                 logger.warning("%s; bodies go on, and their ends are recorded when it is back", error.message)
             self._away = True
             return False
         except Exception:
-            logger.exception("an error while %s", what)
-            return False
+            if now >= work.told + _TOLD:
+                work.told = now
+                logger.exception("an error while keeping the store informed")
+            work.due = now + max(work.seconds, _AWAY)
         return True
+
+    def _safely(self, what: str, do: Callable[[], None]) -> None:
+        """Do it inside a fence. A store that is away is no news here."""
+        try:
+            do()
+        except StoreUnreachable as error:
+            logger.debug("%s: %s", what, error.message)
+        except Exception:
+            logger.exception("an error while %s", what)

@@ -6,9 +6,8 @@ It never touches a process: what must be stopped it hands to the guard. A store 
 import contextlib
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 
 from celsched.context import Progress
@@ -150,22 +149,57 @@ class Ledger:
 
     def _record(self, verdict: Verdict) -> None:
         seen, ending = verdict.occupant, verdict.ending
-        if ending is not None:
-            marks = self._shipped.get(seen.token, seen.marks)
-            lines, _ = self._shipper.collect(verdict.files, replace(seen, marks=marks), final=True)
-            now, chance = self._store.clock.now(), random.random()
-
-            def work(tx: Tx) -> endings.Ended | None:
-                ended = endings.finish(tx, seen.token, ending, now, chance=chance)
-                if ended is not None:
-                    logs.append(tx, lines)
-                return ended
-
-            ended = self._store.write(work, patience=0)
-            tell(seen.execution_id, seen.attempt, ended, ending, None, now)
-        else:
+        if ending is None:
             logger.warning("execution %d.%d was stopped: it is not ours any more", seen.execution_id, seen.attempt)
+        else:
+            self._end(seen.token, seen, ending, self._rest_of(verdict))
         verdict.files.remove()
+
+    def _rest_of(self, verdict: Verdict) -> list[LogLine]:
+        """Return the output that is not stored yet: none where no body had begun, then the files are of the last one"""
+        seen = verdict.occupant
+        if not seen.execution_id:
+            return []
+        marks = self._shipped.get(seen.token, seen.marks)
+        return self._shipper.collect(verdict.files, replace(seen, marks=marks), final=True)[0]
+
+    def _end(self, token: str, known: Occupant | Held, ending: Ending, lines: Sequence[LogLine] = ()) -> None:
+        """Record an end; what cannot be recorded is told and left to the next beats, and holds up nothing else."""
+        now, chance = self._store.clock.now(), random.random()
+
+        def finish(tx: Tx) -> endings.Ended | None:
+            return endings.finish(tx, token, ending, now, chance=chance)
+
+        def both(tx: Tx) -> endings.Ended | None:
+            ended = finish(tx)
+            if ended is not None:
+                logs.append(tx, lines)
+            return ended
+
+        try:
+            ended = self._written(both, finish)
+        except CelschedError:
+            raise
+        except Exception:
+            said = "the end of execution %d.%d could not be recorded"
+            logger.error(said, known.execution_id, known.attempt, exc_info=token not in self._strays)
+            return
+        if ended is None and not known.execution_id:
+            logger.debug("a process died before its claim was granted")
+            return
+        execution_id, attempt = (ended.execution_id, ended.attempt) if ended else (known.execution_id, known.attempt)
+        tell(execution_id, attempt, ended, ending, None, now)
+
+    def _written(
+        self, both: Callable[[Tx], endings.Ended | None], finish: Callable[[Tx], endings.Ended | None]
+    ) -> endings.Ended | None:
+        try:
+            return self._store.write(both, patience=0)
+        except CelschedError:
+            raise
+        except Exception:  # lines that the database refuses must not cost the end of the execution
+            logger.warning("the last captured lines of a dead body could not be stored", exc_info=True)
+            return self._store.write(finish, patience=0)
 
     def _heed(self, held: list[Held]) -> None:
         for one in held:
@@ -184,10 +218,7 @@ class Ledger:
         strays = {one.token: one for one in held if one.token not in known}
         for token in self._strays & strays.keys():
             ending = Ending(State.LOST, error="it was claimed, but no process runs it", reason="no_body")
-            now, chance = self._store.clock.now(), random.random()
-            found = strays[token]
-            ended = self._store.write(_finisher(token, ending, now, chance), patience=0)
-            tell(found.execution_id, found.attempt, ended, ending, None, now)
+            self._end(token, strays[token], ending)
         self._strays = set(strays)
 
     def _occupants(self) -> list[Occupant]:
@@ -196,10 +227,6 @@ class Ledger:
             with self._slots.lock(index):
                 found.append(self._slots.read(index))
         return found
-
-
-def _finisher(token: str, ending: Ending, now: datetime, chance: float) -> Callable[[Tx], endings.Ended | None]:
-    return lambda tx: endings.finish(tx, token, ending, now, chance=chance)
 
 
 def report_progress(tx: Tx, news: list[tuple[str, Progress]], redactor: Redactor) -> None:

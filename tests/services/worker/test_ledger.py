@@ -1,18 +1,19 @@
 """What the main process tells the store about claims, and what it hears; slots play the bodies."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from celsched.domain.execution import Execution, State
+from celsched.domain.execution import Execution, LogLine, State
 from celsched.redact import Redactor
-from celsched.store import claims, instances, transitions, watch_machine
+from celsched.store import claims, endings, instances, transitions, watch_machine
 from celsched.store.claims import Claimant
 from celsched.store.endings import Ending
-from celsched.store.store import Store, open_store
+from celsched.store.store import Store, Tx, open_store
 from celsched.worker.desk_store import DeskStore
 from celsched.worker.guard import Guard, Timing, Verdict
 from celsched.worker.identity import identify
@@ -155,3 +156,59 @@ def test_leaving_is_recorded(bench: Bench) -> None:
     bench.ledger.register()
     bench.ledger.leave()
     assert bench.store.read(lambda tx: instances.running(tx, "worker")) == []
+
+
+def test_a_child_that_dies_before_its_body_begins_leaves_its_predecessors_output_alone(bench: Bench) -> None:
+    # Its slot's files still hold what the body before it wrote, and the slot does not know the execution yet.
+    found, token = bench.claimed(index=None)
+    files = files_of(bench.folder, 0)
+    files.begin()
+    files.stdout.write_text("of the body before\n")
+    occupant = Occupant(SlotState.CLAIMING, token=token, pid=1)
+    aside = files.set_aside(bench.folder, token)
+    bench.guard.verdicts.put(Verdict(occupant, Ending(State.LOST, reason="worker_died"), aside))
+    bench.ledger.settle()
+    assert bench.ledger.settled()
+    ended = execution_of(bench.store, found.id)
+    assert (ended.state, ended.reason) == (State.LOST, "worker_died")
+    assert texts_of(bench.store, found.id) == []
+    assert not aside.stdout.exists()
+
+
+def test_lines_that_the_database_refuses_cost_neither_the_end_nor_what_follows(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(tx: Tx, lines: Sequence[LogLine]) -> None:
+        raise ValueError("no such character")
+
+    monkeypatch.setattr("celsched.store.logs.append", refuse)
+    found, _ = bench.claimed()
+    bench.guard.verdicts.put(Verdict(bench.slots.read(0), Ending(State.LOST), files_of(bench.folder, 0)))
+    bench.ledger.settle()
+    assert execution_of(bench.store, found.id).state is State.LOST
+    assert bench.ledger.settled()
+
+
+def test_an_end_that_cannot_be_recorded_holds_up_no_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    (bad, poison), (good, _) = bench.claimed(), bench.claimed(index=1)
+    real = endings.finish
+
+    def finish(tx: Tx, token: str, *rest: Any, **named: Any) -> endings.Ended | None:
+        if token == poison:
+            raise ValueError("a fault of ours")
+        return real(tx, token, *rest, **named)
+
+    monkeypatch.setattr("celsched.store.endings.finish", finish)
+    for index in (0, 1):
+        verdict = Verdict(bench.slots.read(index), Ending(State.LOST), files_of(bench.folder, index))
+        bench.guard.verdicts.put(verdict)
+        bench.slots.write(index, Occupant())
+    bench.ledger.settle()
+    assert bench.ledger.settled()
+    assert execution_of(bench.store, good.id).state is State.LOST
+    for _ in range(3):
+        bench.ledger.beat()
+    assert execution_of(bench.store, bad.id).state is State.RUNNING
+    monkeypatch.undo()
+    bench.ledger.beat()
+    assert execution_of(bench.store, bad.id).reason == "no_body"
