@@ -17,18 +17,8 @@ from celsched.cli.output import OutputMode, OutputOption, Sheet, Table
 from celsched.cli.page_file import write_page
 from celsched.cli.scope import scope_of
 from celsched.cli.stats_page import page
-from celsched.cli.stats_rows import (
-    COMING,
-    EYES,
-    FAILING,
-    SLOW,
-    columns,
-    eyes_fields,
-    eyes_row,
-    machine_fields,
-    machine_row,
-    row,
-)
+from celsched.cli.stats_rows import EYES, columns, eyes_fields, eyes_row, machine_fields, machine_row
+from celsched.cli.stats_tables import tables
 from celsched.domain.report import cut
 from celsched.errors import UsageError
 from celsched.operations import stats as reports
@@ -68,6 +58,9 @@ def stats(  # noqa: PLR0913  a command's options
         typer.Option("--schedule", metavar="SCHEDULE", help="Only of this schedule.", autocompletion=live("schedule")),
     ] = None,
     by: Annotated[By, typer.Option("--by", help="Performance of each schedule, or of each task.")] = By.SCHEDULE,
+    slots: Annotated[
+        int, typer.Option("--slots", metavar="N", min=0, max=1440, help="The N busiest minutes of the day too.")
+    ] = 0,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Where `report` writes its page; - is stdout.")
     ] = None,
@@ -77,15 +70,15 @@ def stats(  # noqa: PLR0913  a command's options
 
     The success rate is succeeded / (succeeded + failed + timed out + lost): what was skipped, cancelled or expired says
     nothing about a task. Percentiles are exact (nearest rank). Days are those of the zone of the settings. An execution
-    counts when it ended.
+    counts when it ended. `previous` is the time of the same length before.
     """
     cli = CliContext.of(ctx)
-    _check(report, html, output)
+    _check(report, html, output, slots)
     scope = scope_of(cli)
     now = scope.now()
     begin, end = (instant_option(text, flag, scope.zone, now) or now for text, flag in
                   ((since, "--since"), (until, "--until")))  # fmt: skip
-    wanted = Wanted(cut(begin, end, scope.zone), _name(schedule), _name(task), by_task=by is By.TASK)
+    wanted = Wanted(cut(begin, end, scope.zone), _name(schedule), _name(task), by_task=by is By.TASK, slots=slots)
     if report is Report.OVERVIEW:
         _write_overview(cli, scope, wanted, output)
     elif report is Report.PERFORMANCE:
@@ -95,11 +88,13 @@ def stats(  # noqa: PLR0913  a command's options
         write_page(cli, html, page(overview, subjects, now))
 
 
-def _check(report: Report, html: Path | None, output: OutputMode | None) -> None:
+def _check(report: Report, html: Path | None, output: OutputMode | None, slots: int) -> None:
     if report is Report.REPORT and html is None:
         raise UsageError("`stats report` writes a page", hint="name its file: --html report.html")
     if report is not Report.REPORT and html is not None:
         raise UsageError("--html belongs to `stats report`", hint="`celsched stats report --html FILE`")
+    if report is Report.PERFORMANCE and slots:
+        raise UsageError("--slots belongs to the overview", hint="`celsched stats --slots 10`")
     if report is not Report.PERFORMANCE and output is OutputMode.NAME:
         raise UsageError(f"`stats {report}` lists no names", hint="use -o json, or `stats performance -o name`")
 
@@ -114,16 +109,9 @@ def _write_overview(cli: CliContext, scope: Scope, wanted: Wanted, output: Outpu
         cli.write_sheet(Sheet(machine_fields(found)), output)
         return
     cli.write_sheet(Sheet(eyes_fields(found)), output)
-    parts = (
-        ("Most failures", FAILING, [row(one.subject, one.outcomes) for one in found.failing]),
-        ("Slowest", SLOW, [{"name": one.subject.name, "runs": one.runs, "mean": one.mean, "max": one.max}
-                           for one in found.slowest]),
-        ("Next", COMING, [{"name": one.schedule, "task": one.task, "at": one.at} for one in found.coming]),
-    )  # fmt: skip
-    for title, of_part, rows in parts:
-        if rows:
-            cli.print(f"\n{title}")
-            cli.write(Table(of_part, rows), output)
+    for title, table in tables(found):
+        cli.print(f"\n{title}")
+        cli.write(table, output)
 
 
 def _write_performance(cli: CliContext, scope: Scope, wanted: Wanted, output: OutputMode | None) -> None:

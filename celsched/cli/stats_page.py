@@ -9,10 +9,14 @@ from html import escape
 
 from celsched.cli import format as human
 from celsched.cli.stats_style import STYLE
+from celsched.cli.stats_tables import said
 from celsched.domain.report import DayCount, Percentiles
-from celsched.operations.stats import Overview, Performance, Subject
+from celsched.operations.breakdown import Subject
+from celsched.operations.stats import Overview, Performance
 from celsched.timing.instant import format_instant
 
+_LISTED = 10
+"""So many tasks and queues at most."""
 _HEADINGS = (
     "Schedule or task", "Runs", "Success", "p50", "p95", "p99", "Max", "Wait p95", "Late p95", "Tries", "CPU", "Memory",
     "Skipped", "Per day",
@@ -52,8 +56,9 @@ def _cards(overview: Overview) -> str:
     sums, live = overview.outcomes, overview.live
     rate = sums.success_rate
     cards = (
-        ("Success", "-" if rate is None else human.percent(rate), f"of {sums.runs:,} runs"),
-        ("Failures", f"{sums.failures:,}", f"{sums.timed_out:,} timed out, {sums.lost:,} lost"),
+        ("Success", "-" if rate is None else human.percent(rate), f"of {sums.runs:,} runs{_before(overview)}"),
+        ("Failures", f"{sums.failures:,}", f"{sums.timed_out:,} timed out, {sums.lost:,} lost; "
+                                           f"{overview.previous.failures:,} before"),
         ("Retries", f"{sums.retries:,}", "attempts after the first"),
         ("Skipped", f"{sums.skipped:,}", f"fire times; {sums.cancelled:,} cancelled, {sums.expired:,} expired"),
         ("Running now", f"{live.running:,}", f"{live.queued:,} queued, {live.pending + live.retrying:,} to come, "
@@ -61,6 +66,11 @@ def _cards(overview: Overview) -> str:
     )  # fmt: skip
     made = (f'<div class="card"><h2>{title}</h2><b>{value}</b><p>{note}</p></div>' for title, value, note in cards)
     return f'<div class="cards">{"".join(made)}</div>'
+
+
+def _before(overview: Overview) -> str:
+    past = overview.previous
+    return "" if past.success_rate is None else f"; before {human.percent(past.success_rate)} of {past.runs:,}"
 
 
 def _chart(days: Sequence[DayCount]) -> str:
@@ -94,12 +104,28 @@ def _details(overview: Overview) -> str:
     slow = [
         (_subject(one.subject), f"{one.runs:,}", _length(one.mean), _length(one.max)) for one in overview.slowest
     ]  # fmt: skip
+    skipping = [(_subject(one.subject), f"{one.skipped:,}", _text(said(one.reasons))) for one in overview.skipping]
+    tasks, queues = (
+        [(shown, f"{sums.runs:,}", f"{sums.failures:,}", _percent(sums.success_rate)) for shown, sums in part]
+        for part in (
+            [(_text(subject.name), sums) for subject, sums in overview.tasks[:_LISTED]],
+            [(_text(queue), sums) for queue, sums in overview.queues[:_LISTED]],
+        )
+    )
+    busy = [
+        (_text(one.minute), f"{one.executions:,}", f"{one.days:,}", f"{one.most:,}", _length(one.lateness_mean),
+         _length(one.lateness_max)) for one in overview.slots
+    ]  # fmt: skip
     skipped = [(_text(reason), f"{count:,}") for reason, count in overview.skipped.items()]
     causes = [(_text(cause.value), f"{count:,}") for cause, count in overview.causes.items() if count]
     coming = [(_text(one.schedule), _time(one.at, human.wall(one.at, overview.window.zone))) for one in overview.coming]
     parts = (
         ("Most failures", ("", "Failures", "Runs", "Success"), failing),
         ("Slowest", ("", "Runs", "Mean", "Max"), slow),
+        ("Most skipped", ("", "Fire times", "Why"), skipping),
+        ("By task", ("", "Runs", "Failures", "Success"), tasks if len(tasks) > 1 else ()),
+        ("By queue", ("", "Runs", "Failures", "Success"), queues if len(queues) > 1 else ()),
+        ("Busiest minutes of the day", ("", "Due", "Days", "Most", "Late", "At most"), busy),
         ("Why fire times were skipped", ("", "Fire times"), skipped),
         ("Why executions exist", ("", "Executions"), causes),
         ("Next", ("", "At"), coming),

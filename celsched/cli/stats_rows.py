@@ -6,8 +6,9 @@ from typing import Any
 
 from celsched.cli import format as human
 from celsched.cli.output import Column, Kind
-from celsched.domain.report import DayCount, Outcomes, Percentiles
-from celsched.operations.stats import Overview, Performance, Subject
+from celsched.domain.report import DayCount, Outcomes, Percentiles, rate
+from celsched.operations.breakdown import Subject
+from celsched.operations.stats import Overview, Performance
 
 _BARS = 31
 """A sparkline on a terminal shows so many days at most, the newest."""
@@ -23,29 +24,13 @@ def _bad_style(value: object) -> str | None:
     return "red" if value else "dim"
 
 
-_RATE = Column("success_rate", "success", Kind.PERCENT, style=_rate_style)
-_FAILURES = Column("failures", kind=Kind.NUMBER, style=_bad_style)
-
-FAILING = (
-    Column("name"),
-    Column("runs", kind=Kind.NUMBER),
-    _FAILURES,
-    _RATE,
-    Column("timed_out", kind=Kind.NUMBER, rank=2),
-    Column("lost", kind=Kind.NUMBER, rank=2),
-)
-SLOW = (
-    Column("name"),
-    Column("runs", kind=Kind.NUMBER),
-    Column("mean", kind=Kind.DURATION),
-    Column("max", kind=Kind.DURATION),
-)
-COMING = (Column("name", "schedule"), Column("task", rank=1), Column("at", kind=Kind.TIME))
+RATE = Column("success_rate", "success", Kind.PERCENT, style=_rate_style)
+FAILURES = Column("failures", kind=Kind.NUMBER, style=_bad_style)
 
 EYES = (
     Column("name"),
     Column("runs", kind=Kind.NUMBER),
-    _RATE,
+    RATE,
     Column("duration_p50", "p50", Kind.DURATION),
     Column("duration_p95", "p95", Kind.DURATION),
     Column("duration_p99", "p99", Kind.DURATION, rank=2),
@@ -69,12 +54,13 @@ def columns() -> list[Column]:
     """Return the columns of performance for machines."""
     keys = [*_subject(Subject("", "")), *_outcomes(Outcomes())]
     keys += [f"{length}_{rank}" for length in _LENGTHS for rank in _RANKS]
-    return [Column(key) for key in (*keys, "attempts", "cpu_seconds", "peak_memory_bytes", "per_day")]
+    keys += ["attempts", "cpu_seconds", "peak_memory_bytes", "per_day", *_previous(Outcomes())]
+    return [Column(key) for key in keys]
 
 
 def machine_row(one: Performance) -> dict[str, Any]:
     """Return a subject's row for machines."""
-    return _numbers(one) | {"per_day": _days(one.per_day)}
+    return _numbers(one) | {"per_day": _days(one.per_day)} | _previous(one.previous)
 
 
 def eyes_row(one: Performance, *, mark_tasks: bool) -> dict[str, Any]:
@@ -95,6 +81,15 @@ def _numbers(one: Performance) -> dict[str, Any]:
     return found
 
 
+def _previous(sums: Outcomes) -> dict[str, Any]:
+    return {
+        "previous_runs": sums.runs,
+        "previous_failures": sums.failures,
+        "previous_success_rate": sums.success_rate,
+        "previous_skipped": sums.skipped,
+    }
+
+
 def row(subject: Subject, outcomes: Outcomes) -> dict[str, Any]:
     """Return who it is and how its executions ended."""
     return _subject(subject) | _outcomes(outcomes)
@@ -104,15 +99,25 @@ def machine_fields(found: Overview) -> list[tuple[Column, Any]]:
     """Return the fields of the overview for machines."""
     window = found.window
     values: dict[str, Any] = {"since": window.since, "until": window.until, "timezone": window.zone}
+    before = found.previous_window
     values |= _outcomes(found.outcomes) | {
+        "shares": {name: rate(getattr(found.outcomes, name), found.outcomes.decided) for name in _STATES},
+        "previous": {"since": before.since, "until": before.until} | _outcomes(found.previous),
         "causes": {cause.value: count for cause, count in found.causes.items()},
         "skipped_reasons": dict(found.skipped),
         "per_day": _days(found.per_day),
+        "tasks": [row(*part) for part in found.tasks],
+        "queues": [{"queue_name": queue} | _outcomes(sums) for queue, sums in found.queues],
         "failing": [row(one.subject, one.outcomes) for one in found.failing],
         "slowest": [
             _subject(one.subject) | {"runs": one.runs, "mean": one.mean, "max": one.max} for one in found.slowest
         ],
+        "most_skipped": [
+            _subject(one.subject) | {"skipped": one.skipped, "reasons": dict(one.reasons)} for one in found.skipping
+        ],
+        "slots": [asdict(one) for one in found.slots],
         "live": asdict(found.live),
+        "due": found.due,
         "next": [{"schedule": one.schedule, "task": one.task, "at": one.at} for one in found.coming],
     }
     return [(Column(key), value) for key, value in values.items()]
@@ -125,17 +130,30 @@ def eyes_fields(found: Overview) -> list[tuple[Column, Any]]:
         (Column("since", kind=Kind.WALL), found.window.since),
         (Column("until", kind=Kind.WALL), found.window.until),
         (Column("runs", kind=Kind.NUMBER), sums.runs),
-        (_RATE, sums.success_rate),
+        (RATE, sums.success_rate),
+        (Column("previous", "the same time before"), _compared(found)),
         (Column("ended"), _counts({key: getattr(sums, key) for key in _STATES})),
         (Column("retries", kind=Kind.NUMBER), sums.retries),
         (Column("cause"), _counts({cause.value: count for cause, count in found.causes.items()})),
         (Column("skipped", "skipped fire times"), _counts(found.skipped)),
-        (Column("now"), _counts(asdict(found.live))),
+        (Column("now"), _counts(asdict(found.live) | {"schedules due": found.due})),
     ]
     if len(found.per_day) > 1:
         fields.append((Column("per_day", kind=Kind.WORD), f"{bars(found.per_day)}  {_span(found.per_day)}"))
         fields.append((Column("failures", kind=Kind.WORD, style=_bad_style), bad_bars(found.per_day) or None))
     return fields
+
+
+def _compared(found: Overview) -> str:
+    """Return what happened in the window before, and by how much it is more or less now."""
+    now, past = found.outcomes, found.previous
+    if not past.runs:
+        return f"no runs, {past.skipped:,} skipped fire times" if past.skipped else "nothing"
+    rates = [sums.success_rate for sums in (now, past)]
+    words = [f"{past.runs:,} runs ({now.runs / past.runs - 1:+.0%})", f"{past.failures:,} failures"]
+    if rates[0] is not None and rates[1] is not None:
+        words.append(f"success {human.percent(rates[1])} ({(rates[0] - rates[1]) * 100:+.1f} points)")
+    return ", ".join(words)
 
 
 def bars(days: Iterable[DayCount]) -> str:
@@ -171,4 +189,4 @@ def _outcomes(sums: Outcomes) -> dict[str, Any]:
 
 
 def _days(days: Iterable[DayCount]) -> list[dict[str, Any]]:
-    return [asdict(day) | {"date": day.date.isoformat()} for day in days]
+    return [asdict(day) | {"date": day.date.isoformat(), "success_rate": day.success_rate} for day in days]

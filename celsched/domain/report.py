@@ -66,6 +66,15 @@ def cut(since: datetime, until: datetime, zone_key: str) -> Window:
     return Window(since, until, zone_key, tuple(days))
 
 
+def before(window: Window) -> Window:
+    """Return the window of the same length that ended where this one begins; raise UsageError before all calendars."""
+    try:
+        since = window.since - (window.until - window.since)
+        return cut(since, window.since, window.zone)
+    except OverflowError:
+        raise UsageError("the calendar begins after that", hint="give a later --since") from None
+
+
 @dataclass(frozen=True, slots=True)
 class Percentiles:
     """Exact percentiles by nearest rank: the least value that at least p % of the values do not exceed.
@@ -135,6 +144,11 @@ class Outcomes:
         """1 where nothing was ever tried again."""
         return (self.runs + self.retries) / self.runs if self.runs else None
 
+    @property
+    def decided(self) -> int:
+        """Everything that came to an end, skipped fire times too: what shares are of."""
+        return self.runs + self.cancelled + self.expired + self.skipped
+
 
 @dataclass(frozen=True, slots=True)
 class DayCount:
@@ -145,6 +159,11 @@ class DayCount:
     failed: int = 0
     """Failed, timed out and lost."""
     skipped: int = 0
+
+    @property
+    def success_rate(self) -> float | None:
+        """As that of `Outcomes`."""
+        return rate(self.succeeded, self.succeeded + self.failed)
 
 
 @dataclass(frozen=True, slots=True)

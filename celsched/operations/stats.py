@@ -1,15 +1,17 @@
 """Owns the reports: it asks the store for numbers and composes them into records. It never writes or renders."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 
+from celsched.domain.busy import Slot, busiest
 from celsched.domain.execution import Cause, State
-from celsched.domain.report import DayCount, Outcomes, Window, cut, outcomes, per_day
+from celsched.domain.report import DayCount, Outcomes, Window, before, cut, outcomes, per_day
+from celsched.operations import breakdown
+from celsched.operations.breakdown import Failing, Names, Skipping, Slow, Subject
 from celsched.operations.scope import Scope, not_found
-from celsched.store import aggregates
-from celsched.store.aggregates import Coming, Group, Name, Usage
+from celsched.store import aggregates, slots
+from celsched.store.aggregates import Coming, Name, Usage
 from celsched.store.lengths import Lengths, Measured, measure
 from celsched.store.slices import Key, Slice
 from celsched.store.store import Tx
@@ -25,33 +27,8 @@ class Wanted:
     schedule: str | None = None
     task: str | None = None
     by_task: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A schedule, or a task (its runs without a schedule, or all of them where the report is by task)."""
-
-    kind: str
-    name: str
-    deleted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Failing:
-    """A subject with failures in the window."""
-
-    subject: Subject
-    outcomes: Outcomes
-
-
-@dataclass(frozen=True, slots=True)
-class Slow:
-    """A subject by the mean duration of its runs' last attempts."""
-
-    subject: Subject
-    runs: int
-    mean: timedelta
-    max: timedelta
+    slots: int = 0
+    """So many of the busiest minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +44,28 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What happened in the window, and what is going on now. `causes` counts executions, skips left out."""
+    """What happened in the window, and what is going on now. `causes` counts executions, skips left out.
+
+    `previous`: what happened in the window of the same length before. `due`: schedules whose fire time has come and is
+    not decided yet, which `coming` leaves out.
+    """
 
     window: Window
     outcomes: Outcomes
+    previous_window: Window
+    previous: Outcomes
     causes: Mapping[Cause, int]
     skipped: Mapping[str, int]
     """Fire times per reason."""
     per_day: tuple[DayCount, ...]
+    tasks: tuple[tuple[Subject, Outcomes], ...]
+    queues: tuple[tuple[str, Outcomes], ...]
     failing: tuple[Failing, ...]
     slowest: tuple[Slow, ...]
+    skipping: tuple[Skipping, ...]
+    slots: tuple[Slot, ...]
     live: Live
+    due: int
     coming: tuple[Coming, ...]
 
 
@@ -87,6 +75,7 @@ class Performance:
 
     subject: Subject
     outcomes: Outcomes
+    previous: Outcomes
     lengths: Lengths
     usage: Usage
     per_day: tuple[DayCount, ...]
@@ -98,7 +87,7 @@ def overview(scope: Scope, wanted: Wanted) -> Overview:
     Raises:
         NotFound: no object has, or had, the name.
     """
-    return scope.store.read(lambda tx: _overview(_reading(tx), wanted), patience=1.0)
+    return scope.store.read(lambda tx: _overview(_reading(tx), wanted, scope.now()), patience=1.0)
 
 
 def performance(scope: Scope, wanted: Wanted) -> list[Performance]:
@@ -112,7 +101,8 @@ def performance(scope: Scope, wanted: Wanted) -> list[Performance]:
 
 def both(scope: Scope, wanted: Wanted) -> tuple[Overview, list[Performance]]:
     """Return both reports, read in one transaction."""
-    return scope.store.read(lambda tx: (_overview(_reading(tx), wanted), _performance(tx, wanted)), patience=1.0)
+    now = scope.now()
+    return scope.store.read(lambda tx: (_overview(_reading(tx), wanted, now), _performance(tx, wanted)), patience=1.0)
 
 
 def window(since: datetime, until: datetime, zone_key: str) -> Wanted:
@@ -125,26 +115,7 @@ def _reading(tx: Tx) -> Tx:
     return tx
 
 
-@dataclass(frozen=True, slots=True)
-class _Names:
-    schedules: Mapping[int, Name]
-    tasks: Mapping[int, Name]
-
-    def of(self, key: Key) -> Subject:
-        if key.schedule_id is not None:
-            return _subject("schedule", self.schedules[key.schedule_id])
-        return _subject("task", self.tasks[key.task_id or 0])
-
-
-def _subject(kind: str, name: Name) -> Subject:
-    return Subject(kind, name.name, name.deleted)
-
-
-def _names(tx: Tx) -> _Names:
-    return _Names(aggregates.schedule_names(tx), aggregates.task_names(tx))
-
-
-def _slice(names: _Names, wanted: Wanted) -> Slice:
+def _slice(names: Names, wanted: Wanted) -> Slice:
     return Slice(
         wanted.window,
         _ids("schedule", names.schedules, wanted.schedule),
@@ -162,65 +133,34 @@ def _ids(kind: str, known: Mapping[int, Name], name: str | None) -> tuple[int, .
     return found
 
 
-def _overview(tx: Tx, wanted: Wanted) -> Overview:
+def _overview(tx: Tx, wanted: Wanted, now: datetime) -> Overview:
     names = _names(tx)
     about = _slice(names, wanted)
+    earlier = replace(about, window=before(wanted.window))
     found = aggregates.groups(tx, about)
     cells = [group.cell for group in found]
     return Overview(
-        wanted.window,
-        outcomes(cells),
-        _causes(found),
-        _reasons(found),
-        per_day(wanted.window, cells),
-        _failing(found, names),
-        _slowest(found, names),
-        _live(aggregates.live_counts(tx, about)),
-        tuple(aggregates.coming(tx, about, TOP)),
+        window=wanted.window,
+        outcomes=outcomes(cells),
+        previous_window=earlier.window,
+        previous=outcomes(cell for of_key in aggregates.totals(tx, earlier).values() for cell in of_key),
+        causes=breakdown.causes(found),
+        skipped=breakdown.reasons(found),
+        per_day=per_day(wanted.window, cells),
+        tasks=breakdown.by_task(found, names),
+        queues=breakdown.by_queue(found),
+        failing=breakdown.failing(found, names)[:TOP],
+        slowest=breakdown.slowest(found, names)[:TOP],
+        skipping=breakdown.skipping(found, names)[:TOP],
+        slots=busiest(slots.minutes(tx, about), wanted.window.zone, wanted.slots) if wanted.slots else (),
+        live=_live(aggregates.live_counts(tx, about)),
+        due=aggregates.due(tx, about, now),
+        coming=tuple(aggregates.coming(tx, about, now, TOP)),
     )
 
 
-def _causes(found: Iterable[Group]) -> dict[Cause, int]:
-    counts = dict.fromkeys(Cause, 0)
-    for group in found:
-        if group.cell.state is not State.SKIPPED:
-            counts[group.cause] += group.cell.executions
-    return counts
-
-
-def _reasons(found: Iterable[Group]) -> dict[str, int]:
-    counts: dict[str, int] = defaultdict(int)
-    for group in found:
-        if group.cell.state is State.SKIPPED:
-            counts[group.reason or "unknown"] += group.cell.fire_times
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
-
-def _by_key(found: Iterable[Group]) -> dict[Key, list[Group]]:
-    kept: dict[Key, list[Group]] = defaultdict(list)
-    for group in found:
-        kept[group.key].append(group)
-    return kept
-
-
-def _failing(found: Iterable[Group], names: _Names) -> tuple[Failing, ...]:
-    subjects = [
-        Failing(names.of(key), outcomes(group.cell for group in of_key)) for key, of_key in _by_key(found).items()
-    ]
-    failing = [subject for subject in subjects if subject.outcomes.failures]
-    failing.sort(key=lambda one: (-one.outcomes.failures, one.outcomes.success_rate or 0.0, one.subject.name))
-    return tuple(failing[:TOP])
-
-
-def _slowest(found: Iterable[Group], names: _Names) -> tuple[Slow, ...]:
-    subjects = []
-    for key, of_key in _by_key(found).items():
-        timed = sum(group.timed for group in of_key)
-        if timed:
-            total = sum((group.duration for group in of_key), timedelta(0))
-            subjects.append(Slow(names.of(key), timed, total / timed, max(group.longest for group in of_key)))
-    subjects.sort(key=lambda one: (-one.mean, one.subject.name))
-    return tuple(subjects[:TOP])
+def _names(tx: Tx) -> Names:
+    return Names(aggregates.schedule_names(tx), aggregates.task_names(tx))
 
 
 def _live(counts: Mapping[tuple[State, bool], int]) -> Live:
@@ -235,16 +175,18 @@ def _performance(tx: Tx, wanted: Wanted) -> list[Performance]:
     names = _names(tx)
     about = _slice(names, wanted)
     found, used = measure(tx, about), aggregates.usage(tx, about)
+    earlier = aggregates.totals(tx, replace(about, window=before(wanted.window)))
     records = []
     for key in {**dict.fromkeys(_living(names, about)), **found}:
         measured = found.get(key, Measured())
         days = per_day(wanted.window, measured.cells)
         spent = used.get(key, Usage())
-        records.append(Performance(names.of(key), outcomes(measured.cells), measured.lengths, spent, days))
+        sums, past = outcomes(measured.cells), outcomes(earlier.get(key, ()))
+        records.append(Performance(names.of(key), sums, past, measured.lengths, spent, days))
     return sorted(records, key=lambda one: (one.subject.name, one.subject.kind, one.subject.deleted))
 
 
-def _living(names: _Names, about: Slice) -> list[Key]:
+def _living(names: Names, about: Slice) -> list[Key]:
     """Return the subjects that are listed even without numbers: nothing ran is an answer too."""
     if about.by_task and about.schedule_ids is not None:
         return []

@@ -20,6 +20,9 @@ class Group:
     key: Key
     cause: Cause
     reason: str | None
+    task_id: int
+    queue: str | None
+    """None where there was no execution to put into one."""
     timed: int
     duration: timedelta
     longest: timedelta
@@ -65,7 +68,7 @@ def groups(tx: Connection, wanted: Slice) -> list[Group]:
     """Return how many executions ended alike, per day, subject, state, cause and reason."""
     e = executions.c
     # In this order SQLite, which sorts by these, compares numbers before words.
-    keys = (day_column(wanted.window), *key_columns(wanted), e.state, e.cause, e.reason)
+    keys = (day_column(wanted.window), *key_columns(wanted), e.state, e.cause, e.reason, e.task_id, e.queue_name)
     took = difference(tx, e.finished_at, e.attempt_started_at)
     numbers = (func.count(), func.sum(e.count), func.sum(e.attempt - 1), func.count(took), func.sum(took))
     query = narrow(select(*keys, *numbers, func.max(took)), wanted)
@@ -73,11 +76,22 @@ def groups(tx: Connection, wanted: Slice) -> list[Group]:
 
 
 def _group(row: Any) -> Group:
-    day, schedule_id, task_id, state, cause, reason, count, fire_times, retries, timed, total, longest = row
+    day, *key, state, cause, reason, task_id, queue, count, fire_times, retries, timed, total, longest = row
     cell = Cell(day, State(state), count, int(fire_times), int(retries))
     if cell.state not in TIMED:
         timed, total, longest = 0, None, None
-    return Group(cell, Key(schedule_id, task_id), Cause(cause), reason, timed, length(total), length(longest))
+    return Group(cell, Key(*key), Cause(cause), reason, task_id, queue, timed, length(total), length(longest))
+
+
+def totals(tx: Connection, wanted: Slice) -> dict[Key, list[Cell]]:
+    """Return how many executions ended alike per subject and state, all as of the first day: days are not told."""
+    e = executions.c
+    keys = (*key_columns(wanted), e.state)
+    query = narrow(select(*keys, func.count(), func.sum(e.count), func.sum(e.attempt - 1)), wanted)
+    found: dict[Key, list[Cell]] = {}
+    for *key, state, count, fire_times, retries in tx.execute(query.group_by(*map(position, range(1, 4)))):
+        found.setdefault(Key(*key), []).append(Cell(0, State(state), count, int(fire_times), int(retries)))
+    return found
 
 
 def usage(tx: Connection, wanted: Slice) -> dict[Key, Usage]:
@@ -100,21 +114,27 @@ def live_counts(tx: Connection, wanted: Slice) -> dict[tuple[State, bool], int]:
     return {(State(state), bool(waits)): count for state, waits, count in tx.execute(query)}
 
 
-def coming(tx: Connection, wanted: Slice, limit: int) -> list[Coming]:
-    """Return the next fire times, soonest first."""
+def coming(tx: Connection, wanted: Slice, now: datetime, limit: int) -> list[Coming]:
+    """Return the next fire times, soonest first. One that has come and is not decided yet is `due`, not next."""
+    query = select(schedules.c.name, tasks.c.name.label("task"), states.c.next_fire_time)
+    query = _fire_times(query, wanted).where(states.c.next_fire_time > now)
+    query = query.order_by(states.c.next_fire_time, schedules.c.name).limit(limit)
+    return [Coming(*row) for row in tx.execute(query)]
+
+
+def due(tx: Connection, wanted: Slice, now: datetime) -> int:
+    """Return of how many schedules a fire time has come that no daemon has decided yet."""
+    query = _fire_times(select(func.count(states.c.schedule_id)), wanted).where(states.c.next_fire_time <= now)
+    return tx.scalar(query) or 0
+
+
+def _fire_times(query: Select[Any], wanted: Slice) -> Select[Any]:
     joined = states.join(schedules, states.c.schedule_id == schedules.c.id)
-    query = (
-        select(schedules.c.name, tasks.c.name.label("task"), states.c.next_fire_time)
-        .select_from(joined.join(tasks, schedules.c.task_id == tasks.c.id))
-        .where(states.c.next_fire_time.is_not(None), schedules.c.deleted_at.is_(None))
-        .order_by(states.c.next_fire_time, schedules.c.name)
-        .limit(limit)
-    )
+    query = query.select_from(joined.join(tasks, schedules.c.task_id == tasks.c.id))
+    query = query.where(schedules.c.deleted_at.is_(None))
     if wanted.schedule_ids is not None:
         query = query.where(schedules.c.id.in_(wanted.schedule_ids))
-    if wanted.task_ids is not None:
-        query = query.where(schedules.c.task_id.in_(wanted.task_ids))
-    return [Coming(*row) for row in tx.execute(query)]
+    return query if wanted.task_ids is None else query.where(schedules.c.task_id.in_(wanted.task_ids))
 
 
 def schedule_names(tx: Connection) -> dict[int, Name]:

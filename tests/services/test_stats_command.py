@@ -38,6 +38,7 @@ def _fill(store: Store) -> None:
             "state": state, "cause": "manual", "task_id": schedule.task.id, "task": "task", "schedule_id": schedule.id,
             "schedule": NASTY, "revision": 1, "count": 30 if state == "skipped" else 1, "due_at": ended,
             "dispatch_at": ended, "publish_after": ended, "created_at": ended, "started_at": ended,
+            "queue_name": None if state == "skipped" else "default",
             "reason": "overlap" if state == "skipped" else None,
             "attempt_started_at": ended, "finished_at": ended + timedelta(seconds=n + 1),
         }
@@ -65,12 +66,30 @@ def test_the_overview_as_json_is_a_contract(url: str, tmp_path: Path) -> None:
     assert found["skipped_reasons"] == {"overlap": 30}
     assert found["causes"] == {"schedule": 0, "manual": 10, "backfill": 0, "retry": 0}
     assert found["per_day"] == [
-        {"date": "2026-02-28", "succeeded": 0, "failed": 0, "skipped": 0},
-        {"date": "2026-03-01", "succeeded": 9, "failed": 1, "skipped": 30},
+        {"date": "2026-02-28", "succeeded": 0, "failed": 0, "skipped": 0, "success_rate": None},
+        {"date": "2026-03-01", "succeeded": 9, "failed": 1, "skipped": 30, "success_rate": 0.9},
     ]
     assert found["live"] == {"running": 0, "queued": 0, "pending": 0, "retrying": 0, "waiting": 0}
     assert found["slowest"][0]["mean"] == 5.5
     assert found["next"][0]["schedule"] == NASTY
+    assert found["due"] == 0
+    assert found["previous"].items() >= {"until": found["since"], "runs": 0, "success_rate": None}.items()
+    assert found["shares"].items() >= {"succeeded": 9 / 40, "failed": 1 / 40, "skipped": 30 / 40}.items()
+    assert [(one["name"], one["runs"], one["failures"]) for one in found["tasks"]] == [("task", 10, 1)]
+    assert [(one["queue_name"], one["runs"], one["failures"]) for one in found["queues"]] == [("default", 10, 1)]
+    (skipped,) = found["most_skipped"]
+    assert (skipped["name"], skipped["skipped"], skipped["reasons"]) == (NASTY, 30, {"overlap": 30})
+    assert found["slots"] == []
+
+
+def test_slots_tell_the_busiest_minutes(url: str, tmp_path: Path) -> None:
+    (slot,) = _json(url, tmp_path, "--slots", "3")["slots"]
+    at = START - timedelta(hours=2)
+    assert slot == {
+        "minute": f"{at:%H:%M}", "executions": 10, "days": 1, "most": 10, "most_at": f"{at:%Y-%m-%dT%H:%M:00Z}",
+        "lateness_mean": 0, "lateness_max": 0,
+    }  # fmt: skip
+    assert "Busiest minutes of the day" in _run(url, tmp_path, "report", "--html", "-", "--slots", "3")[1]
 
 
 def test_performance_has_seconds_and_nulls(url: str, tmp_path: Path) -> None:
@@ -120,6 +139,8 @@ def test_a_page_of_nothing_says_so(tmp_path: Path) -> None:
         (("--html", "x.html"), 2, "`stats report`"),
         (("-o", "name"), 2, "no names"),
         (("--until", "2020-01-01"), 2, "window is empty"),
+        (("performance", "--slots", "3"), 2, "overview"),
+        (("--since", "0001-01-05", "--until", "0001-02-01"), 2, "calendar"),
         (("--since", "nonsense"), 2, "--since"),
         (("--schedule", "گزارش"), 3, "there is no schedule"),
         (("report", "--html", "no/such/folder/x.html"), 2, "cannot be written"),

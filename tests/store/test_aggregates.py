@@ -19,6 +19,7 @@ from celsched.operations.scope import Scope
 from celsched.operations.stats import Wanted
 from celsched.store.store import Store
 from celsched.store.tables import attempts, executions
+from tests.support.clock import ManualClock
 from tests.support.factories import add_schedule, add_task
 
 ZONE = "Europe/Berlin"
@@ -38,6 +39,7 @@ def _row(rng: random.Random, subjects: list[tuple[str | None, int | None, str, i
     started = state in RAN or (state == "cancelled" and rng.random() < 0.5)
     return {
         "state": state, "cause": "manual" if schedule is None else rng.choice(("backfill", "retry", "manual")),
+        "queue_name": None if state == "skipped" else rng.choice(("default", "گزارش‌ها")),
         "task_id": task_id, "task": task, "schedule_id": schedule_id, "schedule": schedule, "revision": 1,
         "count": rng.randint(1, 90) if state == "skipped" else 1,
         "reason": rng.choice(("overlap", "paused")) if state == "skipped" else None,
@@ -178,6 +180,65 @@ def test_the_worst_come_first(scope: Scope, rows: list[Row]) -> None:
     assert {one.subject.name: (one.mean, one.max) for one in found.slowest} == {
         name: (means[name], max(lengths)) for name, lengths in took.items()
     }
+
+
+def test_each_task_and_queue_has_its_own_totals(scope: Scope, rows: list[Row]) -> None:
+    found, inside = stats.overview(scope, _wanted()), _inside(rows)
+    for parts, key in ((found.tasks, "task"), (found.queues, "queue_name")):
+        named = {getattr(name, "name", name): sums for name, sums in parts}
+        assert named.keys() == {row[key] for row in inside if row[key] is not None}
+        assert [sums.runs for _, sums in parts] == sorted((sums.runs for _, sums in parts), reverse=True)
+        for name, sums in named.items():
+            _assert_outcomes(sums, [row for row in inside if row[key] == name])
+
+
+def test_who_was_skipped_most_comes_first_with_the_reasons(scope: Scope, rows: list[Row]) -> None:
+    found = stats.overview(scope, _wanted()).skipping
+    skips: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in _inside(rows):
+        if row["state"] == "skipped":
+            skips[row["schedule"] or row["task"]][row["reason"]] += row["count"]
+    assert {one.subject.name: one.reasons for one in found} == skips
+    counts = [one.skipped for one in found]
+    assert counts == sorted((sum(of_one.values()) for of_one in skips.values()), reverse=True)
+
+
+def test_the_previous_window_is_as_long_and_ends_where_this_one_begins(scope: Scope, rows: list[Row]) -> None:
+    middle = SINCE + (UNTIL - SINCE) / 2
+    wanted = Wanted(cut(middle, UNTIL, ZONE))
+    before = [row for row in rows if SINCE <= row["finished_at"] < middle]
+    assert before
+    overview, subjects = stats.both(scope, wanted)
+    assert (overview.previous_window.since, overview.previous_window.until) == (SINCE, middle)
+    _assert_outcomes(overview.previous, before)
+    for one in subjects:
+        _assert_outcomes(one.previous, [row for row in before if (row["schedule"] or row["task"]) == one.subject.name])
+
+
+def test_the_busiest_minutes_of_the_day_of_its_zone(scope: Scope, rows: list[Row]) -> None:
+    of: dict[str, list[Row]] = defaultdict(list)
+    for row in _inside(rows):
+        if row["state"] in RAN:
+            of[f"{row['due_at'].astimezone(ZoneInfo(ZONE)):%H:%M}"].append(row)
+    found = stats.overview(scope, _wanted(slots=4)).slots
+    order = sorted(of, key=lambda minute: (-len(of[minute]), minute))
+    assert [(one.minute, one.executions) for one in found] == [(minute, len(of[minute])) for minute in order[:4]]
+    for one in found:
+        late = [max(row["started_at"] - row["due_at"], timedelta(0)) for row in of[one.minute]]
+        per_minute = Counter(row["due_at"].replace(second=0, microsecond=0) for row in of[one.minute])
+        assert (one.lateness_max, one.days, one.most) == (max(late), len(per_minute), max(per_minute.values()))
+        assert per_minute[one.most_at] == one.most
+        assert one.lateness_mean == pytest.approx(sum(late, timedelta(0)) / len(late), abs=timedelta(milliseconds=1))
+    assert stats.overview(scope, _wanted()).slots == ()
+
+
+def test_a_fire_time_that_has_come_is_due_and_not_next(scope: Scope, clock: ManualClock) -> None:
+    add_schedule(scope, "hourly")
+    first = stats.overview(scope, _wanted())
+    assert ([one.schedule for one in first.coming], first.due) == (["hourly"], 0)
+    clock.advance(timedelta(hours=1))
+    then = stats.overview(scope, _wanted())
+    assert (then.coming, then.due) == ((), 1)
 
 
 def test_filters_narrow_to_a_schedule_or_a_task(scope: Scope, rows: list[Row]) -> None:
