@@ -121,14 +121,12 @@ def make_app(
 ) -> BrokerApp:
     """Build the app for a daemon or a worker; nothing is connected yet.
 
-    With `embedded_folder` the broker is a spool in that folder and `broker_url` is not looked at.
+    With `embedded_folder` the broker is a spool in that folder and `broker_url` is not looked at. `global_keyprefix`
+    stands before every key in Redis; other brokers know none.
 
     Raises:
-        SettingsError: the URL is not one of Redis or RabbitMQ, or the key prefix is not ASCII.
+        SettingsError: the URL is not one of Redis or RabbitMQ.
     """
-    if global_keyprefix is not None and not global_keyprefix.isascii():
-        # kombu 5.7 cuts the prefix off by characters from a key in bytes; a worker then requeues one message for ever.
-        raise SettingsError("global_keyprefix must be ASCII", hint="choose a prefix like 'helssa:'")
     url = filesystem.URL if embedded_folder is not None else broker_url
     kind = broker_kind(url)
     if kind == "redis":

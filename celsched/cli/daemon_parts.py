@@ -47,6 +47,7 @@ def daemon_parts(settings: Settings, store: Store, clock: Clock) -> Parts:
         settings.broker_url.reveal() if settings.broker_url else "",
         embedded_folder=embedded_folder(settings.data_folder) if settings.embedded else None,
         role="daemon",
+        global_keyprefix=settings.broker_key_prefix,
     )
     fault = fault_of(settings.fault)
     watchers = WatcherCheck(store, clock, rules=rule_book(settings), heartbeat=settings.heartbeat)

@@ -49,7 +49,13 @@ def _app(settings: Settings) -> BrokerApp | None:
     if settings.broker_url is None:
         return None
     backend = settings.result_backend.reveal() if settings.result_backend else None
-    return make_app(settings.broker_url.reveal(), embedded_folder=None, role="daemon", result_backend=backend)
+    return make_app(
+        settings.broker_url.reveal(),
+        embedded_folder=None,
+        role="daemon",
+        global_keyprefix=settings.broker_key_prefix,
+        result_backend=backend,
+    )
 
 
 def _inspected(app: BrokerApp | None, task_id: str | None) -> str:

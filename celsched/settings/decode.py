@@ -22,6 +22,7 @@ Reader = Callable[[Any, Path], Any]
 
 _PATTERN = re.compile(r"[^\W\d][\w*]*(\.[\w*]+)*|\*[\w*]*(\.[\w*]+)*")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_KEY_PREFIX = re.compile(r"[!-~]{1,100}")
 _WHOLE = re.compile(r"[0-9]{1,12}")
 _SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:)([^?]+)(.*)", re.DOTALL)
 
@@ -110,6 +111,16 @@ def url(raw: Any, base: Path) -> Secret:
 def broker(raw: Any, base: Path) -> Secret | None:
     """Read the broker's URL; the word `embedded` is none."""
     return None if raw == "embedded" else url(raw, base)
+
+
+def key_prefix(raw: Any, base: Path) -> str:
+    """Read what stands before each of our keys in Redis."""
+    # kombu 5.7 cuts the prefix off by characters from a key in bytes; a worker then requeues one message for ever.
+    if not isinstance(raw, str) or not _KEY_PREFIX.fullmatch(raw):
+        raise Unusable(
+            f"must be 1 to 100 printable ASCII characters without a space, not {raw!r}", "choose one like helssa:"
+        )
+    return raw
 
 
 def word_of(*words: str) -> Reader:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from celsched.domain.names import suggestion
 from celsched.errors import SettingsError
@@ -20,6 +21,7 @@ from celsched.settings.unusable import Unusable
 
 _CELERY = {"broker_url": "CELERY_BROKER_URL", "result_backend": "CELERY_RESULT_BACKEND"}
 _CELERY_OVERRIDES = (*_CELERY.values(), "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
+_REDIS = {"redis", "rediss", "redis+socket", "sentinel"}
 _OTHER_VARIABLES = {"CELSCHED_CONFIG"}
 
 
@@ -132,6 +134,7 @@ def _check_together(settings: Settings) -> None:
             f"`heartbeat` ({settings.origins['heartbeat']}) must be at most half of `lease` "
             f"({settings.origins['lease']}): one late report would count as a dead worker"
         )
+    _check_key_prefix(settings)
     names = [target.name for target in settings.notify]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
@@ -147,6 +150,17 @@ def _check_together(settings: Settings) -> None:
                 f"{settings.origins[key]}: `{key}` names {wanted!r}, and `pings` has no such name",
                 hint=suggestion(wanted, pings) or "write under [pings] its name and URL",
             )
+
+
+def _check_key_prefix(settings: Settings) -> None:
+    broker = settings.broker_url
+    if settings.broker_key_prefix is None or (broker and urlsplit(broker.reveal()).scheme.lower() in _REDIS):
+        return
+    raise SettingsError(
+        f"{settings.origins['broker_key_prefix']}: `broker_key_prefix` is for Redis, and the broker is "
+        + (f"another one ({settings.origins['broker_url']})" if broker else "the embedded one"),
+        hint="leave it out: RabbitMQ keeps installations apart by virtual hosts, the embedded broker by data folders",
+    )
 
 
 def _strange_variables(env: Mapping[str, str]) -> Iterator[str]:

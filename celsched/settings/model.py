@@ -66,6 +66,7 @@ class Settings:
     data_folder: Path
     database_url: Secret
     broker_url: Secret | None
+    broker_key_prefix: str | None
     result_backend: Secret | None
     listen_url: Secret | None
     task_modules: tuple[str, ...]

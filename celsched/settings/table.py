@@ -49,6 +49,7 @@ _ROWS = (
     Setting("database_url", read.database, None, "the store: sqlite:///file or postgresql://user@host/name"),
     Setting("listen_url", read.url, None, "a direct connection for LISTEN where database_url goes through a pooler"),
     Setting("broker_url", read.broker, "embedded", "Celery's broker; `embedded` needs no server, one machine"),
+    Setting("broker_key_prefix", read.key_prefix, None, "before every key in Redis: two installations in one database"),
     Setting("result_backend", read.url, None, "Celery's result backend; results live in the store anyway"),
     Setting("task_modules", read.many(read.pattern), [], "patterns of the task paths that may run: files.tasks.*"),
     Setting("python_path", read.many(read.path, separator=os.pathsep), ["."], "folders put on sys.path for tasks"),

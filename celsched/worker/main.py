@@ -105,6 +105,7 @@ def _app(settings: Settings) -> BrokerApp:
         "" if settings.broker_url is None else settings.broker_url.reveal(),
         embedded_folder=embedded_folder(settings.data_folder) if settings.embedded else None,
         role="worker",
+        global_keyprefix=settings.broker_key_prefix,
         result_backend=None if settings.result_backend is None else settings.result_backend.reveal(),
         timing=Timing(drain=settings.drain.total_seconds()),
     )

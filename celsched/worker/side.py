@@ -100,7 +100,8 @@ class WorkerSide:
         if message.store != runtime.word:
             logger.warning(
                 "a message for execution %d of the store %s is left: this worker's store is %s (two installations share"
-                " a broker's queues, and take each other's messages: give each a Redis database or queues of its own)",
+                " a broker's queues, and take each other's messages: give each its own `broker_key_prefix`, Redis"
+                " database or queues)",
                 message.execution_id,
                 message.store,
                 runtime.word,
@@ -127,6 +128,14 @@ class WorkerSide:
             logger.error("celsched does not run in this worker: %s (%s)", error.message, error.hint)
             return
         prepare_imports(tuple(map(str, self.settings.python_path)), self.settings.preload)
+        theirs, ours = _key_prefix(self.app), self.settings.broker_key_prefix
+        if theirs != ours and not self.settings.embedded:
+            logger.warning(
+                "this worker's keys in Redis begin with %r and `broker_key_prefix` of celsched is %r: it hears nothing"
+                " of celsched's daemons; make the application's `global_keyprefix` the same",
+                theirs or "",
+                ours or "",
+            )
         if not has_processes(sender.pool_cls):
             logger.warning("the pool of this worker is not prefork: celsched cannot end its tasks by limit or cancel")
         # By name, because it is on a floor above; an app that only called `install` need not import it itself.
@@ -245,6 +254,10 @@ def _most_children(worker: Any) -> int:
     if autoscale:
         return int(str(autoscale).split(",")[0]) if isinstance(autoscale, str) else int(max(autoscale))
     return worker.concurrency if isinstance(worker.concurrency, int) else os.cpu_count() or 1
+
+
+def _key_prefix(app: Any) -> str | None:
+    return dict(app.conf.broker_transport_options or {}).get("global_keyprefix") or None
 
 
 def _become_session_leader() -> None:

@@ -48,11 +48,6 @@ def test_other_brokers_are_refused_without_showing_the_url(url: str) -> None:
     assert "geheim" not in caught.value.message
 
 
-def test_a_key_prefix_that_kombu_would_cut_wrongly_is_refused() -> None:
-    with pytest.raises(SettingsError, match="ASCII"):
-        make_app("redis://localhost", embedded_folder=None, role="worker", global_keyprefix="هلسا:")
-
-
 def test_children_get_an_environment_that_celery_cannot_use_against_us() -> None:
     env = {"CELERY_BROKER_URL": "a", "CELERY_RESULT_BACKEND": "b", "CELSCHED_X": "c", "PATH": "d"}
     assert clean_environment(env) == {"CELSCHED_X": "c", "PATH": "d"}

@@ -24,6 +24,8 @@ from celery import Celery
 import celsched
 
 app = Celery("theirs", broker=os.environ["THEIR_BROKER"])
+if os.environ.get("THEIR_PREFIX"):
+    app.conf.broker_transport_options = {"global_keyprefix": os.environ["THEIR_PREFIX"]}
 app.conf.update(task_ignore_result=True, worker_hijack_root_logger=True, task_acks_late=True)
 if os.environ["INSTALL"] == "no":
     import celsched.tasks
@@ -37,10 +39,12 @@ def theirs(path):
 """
 
 
-def start(project: WorkerProject, url: str, *, install: str = "yes", pool: str = "prefork") -> None:
+def start(
+    project: WorkerProject, url: str, *, install: str = "yes", pool: str = "prefork", prefix: str | None = None
+) -> None:
     (project.folder / "theirs.py").write_text(APP)
     environment = subprocess_environment(project.settings, os.environ)
-    environment |= {"THEIR_BROKER": url, "INSTALL": install}
+    environment |= {"THEIR_BROKER": url, "INSTALL": install, "THEIR_PREFIX": prefix or ""}
     command = [
         sys.executable,
         "-m",
@@ -140,3 +144,17 @@ def test_without_install_nothing_is_claimed_and_the_reason_is_said(project: Work
     send(redis_url, execution_id=execution_id)
     wait_until(lambda: "celsched does not run in this worker" in project.log, timeout=20, message="it says so")
     assert execution_of(project.store, execution_id).state is State.PENDING
+
+
+def test_an_application_whose_key_prefix_is_another_one_is_told(tmp_path: Path, redis_url: str) -> None:
+    with worker_project(tmp_path, JOBS, broker_url=redis_url, broker_key_prefix="helssa:") as project:
+        start(project, redis_url, prefix="helssa:")
+        execution_id = add_execution(project.store, "jobs.hello", {"name": "x"})
+        options = {"global_keyprefix": "helssa:"}
+        with Celery("sender", broker=redis_url, broker_transport_options=options) as app:
+            kwargs = {"execution_id": execution_id}
+            app.send_task("celsched.tasks.execute_task", kwargs=kwargs, queue="scheduler", ignore_result=True)
+        project.wait_for(execution_id, State.SUCCEEDED)
+        assert "broker_key_prefix" not in project.log
+        start(project, redis_url)
+        wait_until(lambda: "begin with '' and `broker_key_prefix`" in project.log, timeout=60, message="it is told")

@@ -1,15 +1,16 @@
-"""Two installations that share one Redis and one PostgreSQL server, and strangers that write into their queues.
+"""Two installations that share one Redis database and one PostgreSQL server, and strangers that write to their queues.
 
 It judges by what the tasks of each installation wrote down: each runs its own executions once, and nobody else's.
 """
 
 import json
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from redis import Redis
 
 from celsched.broker.message import TASK_EXECUTE
 from celsched.domain.execution import State
@@ -49,20 +50,27 @@ def neighbours(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, redis: RedisServer
 ) -> Iterator[tuple[Project, Project]]:
     """Two installations with a daemon each, on the same queues of one Redis; a test starts the workers it needs."""
-    databases = [postgres_server.create_database(f"scenario_neighbour_{number}") for number in (1, 2)]
-    first, second = (SETTINGS.format(database=database, broker=redis.url) for database in databases)
-    folder = tmp_path_factory.mktemp
+    with two_installations(tmp_path_factory, postgres_server, redis.url) as both:
+        yield both
+
+
+@contextmanager
+def two_installations(
+    folders: pytest.TempPathFactory, postgres: PostgresServer, broker: str, extra: tuple[str, str] = ("", "")
+) -> Iterator[tuple[Project, Project]]:
+    names = [f"scenario_neighbour_{uuid4().hex[:8]}" for _ in range(2)]
+    first, second = (SETTINGS.format(database=postgres.create_database(name), broker=broker) for name in names)
     with (
-        project_in(folder("first"), extra_settings=first) as one,
-        project_in(folder("second"), extra_settings=second) as other,
+        project_in(folders.mktemp("first"), extra_settings=first + extra[0]) as one,
+        project_in(folders.mktemp("second"), extra_settings=second + extra[1]) as other,
     ):
         for project in (one, other):
             project.upgrade()
             project.apply(MANIFEST)
             project.start("run")
         yield one, other
-    for number in (1, 2):
-        postgres_server.drop_database(f"scenario_neighbour_{number}")
+    for name in names:
+        postgres.drop_database(name)
 
 
 def test_who_takes_a_message_of_a_neighbour_leaves_it_although_the_number_is_known_here_too(
@@ -87,6 +95,35 @@ def test_who_takes_a_message_of_a_neighbour_leaves_it_although_the_number_is_kno
     assert sorted(note["execution"] for note in theirs.notes("theirs") if note["event"] == "begin") == also
     assert not mine.notes("theirs") + theirs.notes("mine")
     assert not [daemon.pid for project in neighbours for daemon in project.daemons if "Traceback" in daemon.err]
+
+
+def test_prefixes_keep_neighbours_in_one_redis_database_apart(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, redis: RedisServer
+) -> None:
+    broker = f"{redis.url.removesuffix('/0')}/1"
+    extra = ('broker_key_prefix = "mine:"', 'broker_key_prefix = "theirs:"')
+    with two_installations(tmp_path_factory, postgres_server, broker, extra) as both:
+        workers = [project.start("worker", "-c", "1") for project in both]
+        # More than one worker takes at once, from daemons that send side by side: without prefixes half go astray.
+        asked = [[project.ask("greet", name="each") for _ in range(20)] for project in both]
+        for project, ids in zip(both, asked, strict=True):
+            for one in ids:
+                project.wait_for(one, State.SUCCEEDED, timeout=120)
+            assert sorted(note["execution"] for note in project.notes("each") if note["event"] == "begin") == ids
+            status = project.json("status", str(ids[-1]))
+            assert status["inspect"] == "no worker has it", "the question reaches the workers of this prefix"
+        with closing(Redis.from_url(broker)) as client:
+            keys = {str(key, "utf-8", "replace") for key in client.scan_iter()}
+        assert keys
+        assert not [key for key in keys if not key.startswith(("mine:", "theirs:"))]
+        watch = both[0].start("watch")
+        wait_until(lambda: both[0].json("instances", "--kind", "watcher"), timeout=120, message="a watcher reports")
+        doctor = {check["code"]: check["status"] for check in both[0].call("doctor", "-o", "json").json}
+        assert doctor["broker.reachable"] == "pass"
+        for process in (*workers, *(project.daemons[0] for project in both), watch):
+            assert process.stop() == 0
+            assert "is left" not in process.err
+            assert "Traceback" not in process.err
 
 
 def kombu_message(kwargs: Any, name: str = TASK_EXECUTE) -> str:

@@ -99,6 +99,19 @@ def test_relative_paths_start_beside_the_file_or_from_the_shell(folder: Path, tm
     assert from_env.python_path == (tmp_path / "a", tmp_path / "b")
 
 
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "redis+socket", "sentinel"])
+def test_a_key_prefix_comes_from_the_environment_too_and_is_shown(folder: Path, scheme: str) -> None:
+    _write(folder, f'broker_url = "{scheme}://h/"\n')
+    settings = load({}, {"CELSCHED_BROKER_KEY_PREFIX": "helssa:"}, folder)
+    assert (settings.broker_key_prefix, settings.origins["broker_key_prefix"]) == (
+        "helssa:",
+        "CELSCHED_BROKER_KEY_PREFIX",
+    )
+    assert shown("broker_key_prefix", settings.broker_key_prefix) == "helssa:"
+    assert load({}, subprocess_environment(settings, {}), folder / "..").broker_key_prefix == "helssa:"
+    assert load({}, {}, folder).broker_key_prefix is None
+
+
 def test_every_setting_is_read_from_the_file(folder: Path) -> None:
     _write(
         folder,
@@ -176,6 +189,18 @@ def test_every_setting_is_read_from_the_file(folder: Path) -> None:
         ('alert_rules = [{labels = {a = "b"}, alrts = {}}]\n', r"unknown key `alrts`", "`alerts`"),
         ('alert_rules = [{labels = {a = "b"}, alerts = {x = true}}]\n', r"in rule 1: there is no alert kind `x`", None),
         ("notify = [5]\n", r"must hold URLs or tables", None),
+        (
+            'broker_url = "redis://h/"\nbroker_key_prefix = "هلسا:"\n',
+            r":2: `broker_key_prefix` must be .* ASCII",
+            "helssa:",
+        ),
+        ('broker_key_prefix = ""\n', r"`broker_key_prefix` must be 1 to 100", "helssa:"),
+        ('broker_key_prefix = "a:"\n', r":1: `broker_key_prefix` is for Redis, .* embedded one", "leave it out"),
+        (
+            'broker_key_prefix = "a:"\nbroker_url = "amqp://u:geheim@h//"\n',
+            r":1: `broker_key_prefix` is for Redis, and the broker is another one \(.*toml:2\)",
+            "virtual hosts",
+        ),
         ("alert_threshold_minutes = -1\n", r"must be a number of minutes above 0", None),
     ],
 )
