@@ -5,11 +5,12 @@ import random
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from typing import TypeVar
 
 from celsched.clock import Clock
 from celsched.dispatcher.silence import SilenceWatch
 from celsched.domain.execution import State
-from celsched.errors import StoreUnreachable
+from celsched.errors import CelschedError, StoreUnreachable
 from celsched.settings.fault import Fault, no_fault
 from celsched.store import recovery, transitions
 from celsched.store.endings import Ended, Ending, finish
@@ -18,6 +19,7 @@ from celsched.store.store import Store, Tx
 
 log = logging.getLogger(__name__)
 _BATCH = 200
+T = TypeVar("T")
 
 
 class Recovery:
@@ -42,6 +44,7 @@ class Recovery:
         self._prove = prove
         self._fault = fault
         self._silence = SilenceWatch(lease, period)
+        self._told: set[str] = set()
 
     def run_once(self) -> int:
         """Do one pass; return how many executions changed."""
@@ -61,8 +64,8 @@ class Recovery:
                 raise
         ended = 0
         for one in self._silence.look(running, self._clock.monotonic()):
-            chance = random.random()
-            found = self._store.write(partial(self._lose, one=one, chance=chance))
+            lose = partial(self._lose, one=one, chance=random.random())
+            found = self._fenced(lose, f"execution {one.execution_id} cannot be ended")
             if found is not None:
                 self._fault("lost.committed")
                 ended += 1
@@ -93,7 +96,8 @@ class Recovery:
         now = self._clock.now()
         expired = 0
         for execution_id, schedule_id in self._store.read(lambda tx: transitions.expire(tx, now, _BATCH)):
-            if self._store.write(partial(self._expire_one, execution_id=execution_id, schedule_id=schedule_id)):
+            expire = partial(self._expire_one, execution_id=execution_id, schedule_id=schedule_id)
+            if self._fenced(expire, f"execution {execution_id} cannot be expired"):
                 expired += 1
                 log.warning(
                     "execution %d expired: not started before its start deadline",
@@ -105,8 +109,21 @@ class Recovery:
     def _release(self) -> int:
         released = 0
         for schedule_id in self._store.read(recovery.forgotten_waits):
-            released += self._store.write(partial(self._repair, schedule_id=schedule_id))
+            repair = partial(self._repair, schedule_id=schedule_id)
+            released += self._fenced(repair, f"what waits in schedule {schedule_id} cannot be released") or 0
         return released
+
+    def _fenced(self, work: Callable[[Tx], T], failure: str) -> T | None:
+        """Write; what cannot be done for one row is told once and stops nothing for the others."""
+        try:
+            return self._store.write(work)
+        except CelschedError:
+            raise
+        except Exception as error:
+            if failure not in self._told:
+                self._told.add(failure)
+                log.error("%s: %s: %s", failure, type(error).__name__, error, extra={"action": "broken"})
+            return None
 
     def _expire_one(self, tx: Tx, *, execution_id: int, schedule_id: int | None) -> bool:
         return transitions.expire_one(tx, execution_id, schedule_id, self._clock.now())

@@ -1,10 +1,13 @@
 """What heals the ledger: only silence that was really watched counts, deadlines pass, missed releases are repaired."""
 
+import logging
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import update
 
+from celsched.dispatcher import recover
 from celsched.dispatcher.recover import Recovery
 from celsched.dispatcher.silence import SilenceWatch
 from celsched.domain.execution import State
@@ -13,9 +16,10 @@ from celsched.errors import StoreFull
 from celsched.operations import control
 from celsched.operations.requests import RunNow, run_now
 from celsched.operations.scope import Scope
-from celsched.store import claims
+from celsched.store import claims, endings
+from celsched.store.endings import Ended
 from celsched.store.recovery import Running
-from celsched.store.store import Store
+from celsched.store.store import Store, Tx
 from celsched.store.tables import executions
 from tests.support.actors import execution, run, start, states
 from tests.support.clock import ManualClock
@@ -212,3 +216,34 @@ def test_with_nothing_wrong_nothing_changes(scope: Scope, recovery: Recovery) ->
     run_now(scope, RunNow("task"))
 
     assert recovery.run_once() == 0
+
+
+def test_a_row_that_cannot_be_healed_is_told_once_and_stops_nothing_for_the_others(
+    scope: Scope,
+    store: Store,
+    recovery: Recovery,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    add_task(scope)
+    poison, other = (run_now(scope, RunNow("task")) for _ in range(2))
+    for asked in (poison, other):
+        start(store, asked)
+    add_schedule(scope, start_deadline=MINUTE)
+    late = run_now(scope, RunNow("schedule"))
+    token = execution(store, poison).claim_token
+    real = endings.finish
+
+    def finish(tx: Tx, claimed: str, *rest: Any, **named: Any) -> Ended | None:
+        if claimed == token:
+            raise KeyError("of_a_newer_version")
+        return real(tx, claimed, *rest, **named)
+
+    monkeypatch.setattr(recover, "finish", finish)
+    _watch(recovery, clock, 100)
+
+    assert execution(store, poison).state is State.RUNNING
+    assert execution(store, other).state is State.LOST
+    assert execution(store, late).state is State.EXPIRED
+    assert len([one for one in caplog.records if one.levelno >= logging.ERROR]) == 1

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from celsched.domain.execution import Execution, State
 from celsched.domain.policy import RetryPolicy
@@ -13,6 +14,7 @@ from celsched.operations.scope import Scope
 from celsched.store import claims, executions
 from celsched.store.endings import Ending, finish
 from celsched.store.store import Store
+from celsched.store.tables import schedules
 from tests.support.actors import end, execution, publish, run, start
 from tests.support.clock import ManualClock
 from tests.support.factories import add_schedule, add_task, schedule_named
@@ -209,3 +211,18 @@ def test_failures_in_a_row_pause_the_schedule(scope: Scope) -> None:
     assert (state.next_fire_time, state.wake_at, state.paused_until) == (None, None, None)
     control.resume(scope, ["schedule"])
     assert schedule_named(scope.store).state.failure_streak == 0
+
+
+@pytest.mark.parametrize("options", [{"timezone": "Mars/Olympus"}, {"of_a_newer_version": 1}])
+def test_an_end_is_recorded_although_the_schedules_definition_cannot_be_read(
+    scope: Scope, options: dict[str, Any]
+) -> None:
+    add_schedule(scope, max_retries=0, pause_after_failures=1)
+    running = start(scope.store, run_now(scope, RunNow("schedule")))
+    scope.store.write(lambda tx: tx.execute(update(schedules).values(options=options)))
+
+    ended = end(scope.store, running, State.FAILED)
+
+    assert ended is not None
+    assert (ended.state, ended.schedule_paused) == (State.FAILED, False)
+    assert execution(scope.store, running.id).state is State.FAILED
