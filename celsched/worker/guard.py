@@ -101,6 +101,8 @@ class Guard:
         for index in self._slots.busy():
             with self._slots.lock(index):
                 seen = self._slots.read(index)
+            if seen.state is SlotState.FREE:
+                continue  # the body ended since the first look; that its child is gone too, as at a stop, is no loss
             living.add(seen.token)
             if seen.pid == self._main:
                 continue  # a pool without processes: nothing there can be killed

@@ -74,7 +74,13 @@ def children() -> set[int]:
 
 def offspring(pid: int, mark: str | None = None) -> set[int]:
     """Return the living processes, `pid` itself left out, that descend from `pid`, belong to its group or session, or
-    carry `mark` in their environment."""
+    carry `mark` in their environment.
+
+    Raises:
+        ValueError: `pid` is 0, of which every process of the machine descends.
+    """
+    if pid <= 0:
+        raise ValueError(f"no process has the id {pid}")
     table = everything()
     found = {one.pid for one in table.values() if pid in (one.group, one.session)}
     if mark is not None:

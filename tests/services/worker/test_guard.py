@@ -13,6 +13,7 @@ import pytest
 
 from celsched.domain.execution import State
 from celsched.store.endings import Ending
+from celsched.worker import processes
 from celsched.worker.guard import Guard, Timing, Verdict
 from celsched.worker.output_files import files_of
 from celsched.worker.processes import BODY_VARIABLE
@@ -224,3 +225,19 @@ def test_a_pool_without_processes_is_never_signalled(ward: Ward) -> None:
     ward.pass_seconds(100)
     assert ward.slots.state(1) is SlotState.BODY
     assert ward.guard.verdicts.empty()
+
+
+def test_a_body_that_ended_between_two_looks_at_its_slot_is_no_loss(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = ward.body("exit 0")
+    ward.started[0].wait()
+    ward.slots.write(0, Occupant(pid=seen.pid))
+    monkeypatch.setattr(ward.slots, "busy", lambda: [0])  # what the first look saw
+    ward.guard.look()
+    assert ward.guard.verdicts.empty()
+
+
+def test_nobody_asks_for_the_offspring_of_the_whole_machine() -> None:
+    with pytest.raises(ValueError, match="no process"):
+        processes.offspring(0)
