@@ -24,9 +24,9 @@ from celsched.domain.health.finding import Evidence, Finding
 from celsched.domain.health.kinds import KINDS, AlertKind, Severity
 from celsched.domain.health.watched import Living
 from celsched.store.batches import batches
-from celsched.store.dialect import POSTGRESQL, SQLITE
+from celsched.store.dialect import POSTGRESQL, SQLITE, unindexed
 from celsched.store.rows import audit_details
-from celsched.store.tables_watch import alerts
+from celsched.store.tables_watch import LIVING, alerts
 from celsched.store.types import Instant
 
 PENDING, OPEN, RESOLVED = "pending", "open", "resolved"
@@ -97,17 +97,17 @@ def records(tx: Connection, query: Select[Any]) -> list[StoredAlert]:
 
 def living(tx: Connection) -> list[StoredAlert]:
     """Return every alert that is not resolved."""
-    return records(tx, select(*COLUMNS).where(alerts.c.state != RESOLVED).order_by(alerts.c.id))
+    return records(tx, select(*COLUMNS).where(LIVING).order_by(unindexed(alerts.c.id)))
 
 
 def firing(tx: Connection) -> list[StoredAlert]:
     """Return every open alert."""
-    return records(tx, select(*COLUMNS).where(alerts.c.state == OPEN).order_by(alerts.c.id))
+    return records(tx, select(*COLUMNS).where(LIVING, alerts.c.state == OPEN).order_by(unindexed(alerts.c.id)))
 
 
 def fires(tx: Connection, fingerprint: str) -> bool:
     """Return whether the alert of this fingerprint is open."""
-    query = select(alerts.c.id).where(alerts.c.fingerprint == fingerprint, alerts.c.state == OPEN).limit(1)
+    query = select(alerts.c.id).where(LIVING, alerts.c.fingerprint == fingerprint, alerts.c.state == OPEN).limit(1)
     return tx.scalar(query) is not None
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 from celsched.domain.execution import State
 from celsched.store.definitions import StoredSchedule, joined, stored_schedule
+from celsched.store.dialect import unindexed
 from celsched.store.tables import LIVE, UNSENT, executions, schedules, states
 from celsched.store.tables_watch import instances
 from celsched.store.transitions import is_blocked
@@ -73,7 +74,8 @@ def without_worker(tx: Connection, before: datetime) -> Some:
     gone = select(instances.c.id).where(
         instances.c.kind == "worker", or_(instances.c.stopped_at < before, instances.c.beat_at < before)
     )
-    return _executions(tx, executions.c.id, LIVE, executions.c.state == State.RUNNING, executions.c.worker.in_(gone))
+    where = (LIVE, executions.c.state == State.RUNNING, executions.c.worker.in_(gone))
+    return _executions(tx, unindexed(executions.c.id), *where)
 
 
 def _executions(tx: Connection, order: ColumnElement[Any], *where: Any) -> Some:

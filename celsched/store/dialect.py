@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Insert, Table
+from sqlalchemy import ColumnElement, Insert, Table, Text
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -40,3 +40,12 @@ POSTGRESQL = Dialect(
 )
 # Deferred BEGIN ends in "database is locked" at once, whatever the busy timeout (measured, reliability.md section 2).
 SQLITE = Dialect("sqlite", row_locks=False, notifies=False, begin_write="BEGIN IMMEDIATE", limits=None)
+
+
+def unindexed(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the value of a column as no index holds it.
+
+    SQLite keeps no statistics: it takes an index of a key before one of a time, however many rows share the key; for
+    a window over a key it reads the whole table in the order of its index, for an order by id in that of the ids.
+    """
+    return column + ("" if isinstance(column.type, Text) else 0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Float, and_, case, cast, extract, func, literal, select, text
+from sqlalchemy import Connection, Float, and_, case, cast, extract, func, literal, select
 
 from celsched.domain.execution import State
 from celsched.domain.report import TIMED
@@ -16,14 +16,12 @@ from celsched.store.alerts import OPEN
 from celsched.store.notices import FAILED, GIVE_UP, PENDING
 from celsched.store.slices import difference, position
 from celsched.store.tables import LIVE, executions, states
-from celsched.store.tables_watch import alerts, notifications
+from celsched.store.tables_watch import LIVING, alerts, notifications
 
 NEWEST = 5_000
 """So many of the newest ended executions are read, whatever the hour held."""
 LATELY, STARTS = timedelta(hours=1), timedelta(minutes=5)
 """How far back executions are read that ended, and those that started."""
-_LIVING = text("state <> 'resolved'")
-"""The predicate of the index of living alerts, word for word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +115,7 @@ def undecided(tx: Connection, now: datetime) -> tuple[int, datetime | None]:
 def firing(tx: Connection) -> dict[tuple[str, str], int]:
     """Return how many alerts are open, by kind and severity."""
     keys = (alerts.c.kind, alerts.c.severity)
-    query = select(*keys, func.count()).where(_LIVING, alerts.c.state == OPEN).group_by(*keys)
+    query = select(*keys, func.count()).where(LIVING, alerts.c.state == OPEN).group_by(*keys)
     return {(kind, severity): count for kind, severity, count in tx.execute(query)}
 
 

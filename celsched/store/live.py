@@ -10,9 +10,10 @@ from sqlalchemy import ColumnElement, Connection, case, func, select
 
 from celsched.domain.execution import Execution, State
 from celsched.domain.health.kinds import Severity
+from celsched.store.alerts import OPEN
 from celsched.store.rows import execution_record
 from celsched.store.tables import LIVE, UNSENT, executions, schedules, states
-from celsched.store.tables_watch import alerts
+from celsched.store.tables_watch import LIVING, alerts
 
 _HISTORY = 100
 """How many of the newest executions of a subject its usual duration is taken from."""
@@ -112,7 +113,7 @@ def coming(tx: Connection, name: str, limit: int) -> list[Coming]:
 def firing(tx: Connection, name: str, limit: int) -> tuple[list[Firing], int]:
     """Return open alerts, the worst and newest first, and how many there are."""
     a = alerts.c
-    where = [a.state == "open", *_named(a.subject, name)]
+    where = [LIVING, a.state == OPEN, *_named(a.subject, name)]
     rank = case({one.value: one.rank for one in Severity}, value=a.severity)
     quiet = a.silence_id.is_not(None) | a.muted_by.is_not(None)
     query = select(a.id, a.kind, a.severity, a.subject, a.summary, a.opened_at, a.acknowledged_at.is_not(None), quiet)

@@ -16,10 +16,10 @@ from celsched.domain.notices import Channel, Group, Member, Notice, Planned, pla
 from celsched.domain.silencing import Hush, Hushing
 from celsched.store import silences
 from celsched.store.batches import batches
-from celsched.store.dialect import POSTGRESQL, SQLITE
+from celsched.store.dialect import POSTGRESQL, SQLITE, unindexed
 from celsched.store.notices import Message, enqueue
 from celsched.store.tables import states
-from celsched.store.tables_watch import alerts, notice_groups
+from celsched.store.tables_watch import LIVING, alerts, notice_groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ _COLUMNS = [
         *("pending_since", "opened_at", "resolved_at", "acknowledged_at", "queue", "labels", "muted_by", "silence_id"),
     )
 ]
-_EVIDENCE = ("execution", "fire_time", "last_success_at", "error", "command", "count")
+_EVIDENCE = ("execution", "fire_time", "last_success_at", "error", "command", "count", "runbook")
 
 
 def _marked_alerts(tx: Connection, told: Sequence[int], flapping: Flapping, now: datetime) -> list[tuple[Alert, Hush]]:
@@ -146,7 +146,7 @@ def _marked_alerts(tx: Connection, told: Sequence[int], flapping: Flapping, now:
     query = select(*_COLUMNS, states.c.paused_at).join_from(
         alerts, states, alerts.c.schedule_id == states.c.schedule_id, isouter=True
     )
-    rows = list(tx.execute(query.where(alerts.c.state != "resolved").order_by(alerts.c.id)))
+    rows = list(tx.execute(query.where(LIVING).order_by(unindexed(alerts.c.id))))
     living = {row.id for row in rows}
     for part in batches([number for number in told if number not in living]):
         rows += tx.execute(query.where(alerts.c.id.in_(part)).order_by(alerts.c.id))

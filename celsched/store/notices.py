@@ -8,13 +8,28 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Text, and_, cast, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    TextClause,
+    and_,
+    case,
+    cast,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from celsched.domain.health.kinds import Severity
 from celsched.domain.health.machine_facts import ChannelHealth
 from celsched.domain.notices import PUSH_EVERY
-from celsched.store.dialect import POSTGRESQL, SQLITE
+from celsched.store.dialect import POSTGRESQL, SQLITE, unindexed
 from celsched.store.tables_watch import TO_SEND, notice_groups, notifications
+from celsched.store.types import Instant
 
 PENDING, SENT, FAILED, STALE = "pending", "sent", "failed", "stale"
 PUSH = "push"
@@ -85,8 +100,12 @@ def group_of(incident: str) -> str:
 
 def waiting(tx: Connection, channel: str) -> bool:
     """Return whether anything is still to be sent through the channel, now or later."""
-    query = select(notifications.c.id).where(TO_SEND, notifications.c.channel == channel).limit(1)
-    return tx.scalar(query) is not None
+    return tx.scalar(select(notifications.c.id).where(*_to_send(channel)).limit(1)) is not None
+
+
+def _to_send(channel: str) -> tuple[TextClause | ColumnElement[bool], ...]:
+    """Return what is still to be sent through a channel; by its index SQLite would read all that ever was."""
+    return TO_SEND, unindexed(notifications.c.channel) == channel
 
 
 def lease(tx: Connection, channel: str, now: datetime, hold: timedelta) -> Leased | None:
@@ -96,12 +115,7 @@ def lease(tx: Connection, channel: str, now: datetime, hold: timedelta) -> Lease
     """
     due_from = now + LONGEST_BACKOFF + hold  # further ahead than ever set: the clock was put back since
     blocked: set[str] = set()
-    query = (
-        select(notifications)
-        .where(TO_SEND, notifications.c.channel == channel)
-        .order_by(notifications.c.id)
-        .limit(_WINDOW)
-    )
+    query = select(notifications).where(*_to_send(channel)).order_by(unindexed(notifications.c.id)).limit(_WINDOW)
     for row in tx.execute(query).mappings().all():
         group = group_of(row["incident"])
         if group in blocked:
@@ -152,55 +166,45 @@ def refused(tx: Connection, leased: Leased, error: str, now: datetime) -> dateti
     done = tx.execute(
         update(notifications)
         .where(ours)
-        .values(
-            failures=notifications.c.failures + 1, error=error, next_try_at=after, state=FAILED if over else PENDING
-        )
+        .values(failures=leased.failures + 1, error=error, next_try_at=after, state=FAILED if over else PENDING)
     )
     return after if done.rowcount == 1 and not over else None
 
 
 def channel_health(tx: Connection, channels: Collection[str] | None = None) -> list[ChannelHealth]:
     """Return each channel that ever had a message, or only these; in the order of their names."""
-    sent = {
-        row.channel: row
-        for row in tx.execute(
-            select(
-                notifications.c.channel,
-                func.max(notifications.c.id).label("id"),
-                func.max(notifications.c.sent_at).label("at"),
-            )
-            .where(notifications.c.state == SENT)
-            .group_by(notifications.c.channel)
-        )
-    }
-    streaks: dict[str, tuple[int, str | None]] = dict.fromkeys(sent, (0, None))
-    bad = select(notifications.c.channel, notifications.c.id, notifications.c.failures, notifications.c.error)
-    for row in tx.execute(bad.where(notifications.c.state != SENT).order_by(notifications.c.id)):
-        count, error = streaks.get(row.channel, (0, None))
-        if row.channel not in sent or row.id > sent[row.channel].id:
-            count, error = count + row.failures, row.error or error
-        streaks[row.channel] = (count, error)
-    return [
-        ChannelHealth(name, *streaks[name], sent[name].at if name in sent else None)
-        for name in sorted(streaks)
-        if channels is None or name in channels
-    ]
+    names = channels if channels is not None else tx.scalars(select(notifications.c.channel).distinct()).all()
+    found = (_health(tx, name) for name in sorted(names))
+    return [one for one in found if one is not None]
+
+
+def _health(tx: Connection, channel: str) -> ChannelHealth | None:
+    n = notifications.c
+    mine = n.channel == channel
+    newest = select(n.id, n.sent_at).where(mine, n.state == SENT).order_by(n.id.desc()).limit(1)
+    sent = tx.execute(newest).one_or_none()
+    since = and_(mine, n.state != SENT, n.id > (sent.id if sent else 0))
+    count = tx.scalar(select(func.sum(n.failures)).where(since))
+    if sent is None and count is None:
+        return None
+    error = tx.scalar(select(n.error).where(since, n.error.is_not(None)).order_by(n.id.desc()).limit(1))
+    return ChannelHealth(channel, int(count or 0), error, sent.sent_at if sent else None)
 
 
 def forget(tx: Connection, before: datetime, now: datetime) -> int:
     """Remove messages that were settled and made before `before`; return how many.
 
-    Pings and pushes go after an hour. What is pending through a channel that nobody serves is given up after a day.
+    Pings and pushes go after an hour, those given up after two days (they are counted for one). What is pending through
+    a channel that nobody serves is given up after a day.
     """
     nobody = and_(TO_SEND, notifications.c.created_at < now - GIVE_UP - LONGEST_BACKOFF)
     tx.execute(
         update(notifications).where(nobody, notifications.c.next_try_at < now - LONGEST_BACKOFF).values(state=FAILED)
     )
     routine = or_(notifications.c.channel.startswith(PING), notifications.c.incident.startswith(f"{PUSH}#"))
-    old = or_(
-        notifications.c.created_at < before,
-        and_(routine, notifications.c.state != FAILED, notifications.c.created_at < now - _KEEP_ROUTINE),
-    )
+    keep = case((notifications.c.state == FAILED, literal(now - 2 * GIVE_UP, Instant())),
+                else_=literal(now - _KEEP_ROUTINE, Instant()))  # fmt: skip
+    old = or_(notifications.c.created_at < before, and_(routine, notifications.c.created_at < keep))
     gone = tx.execute(delete(notifications).where(notifications.c.state != PENDING, old)).rowcount
     tx.execute(
         delete(notice_groups).where(

@@ -1,6 +1,7 @@
 """Owns the queueing of pings for schedules that ask for them, from what the ledger says. It never sends one.
 
 It looks from a cursor on, with an overlap for commits that came late; a ping has an incident, so none is queued twice.
+After a longer break it begins anew: who watches outside has noticed the silence, and old pings would end it wrongly.
 """
 
 from collections.abc import Collection, Iterator
@@ -13,13 +14,15 @@ from celsched.domain.execution import State
 from celsched.domain.health.kinds import Severity
 from celsched.domain.health.rules import PING
 from celsched.store.batches import batches
-from celsched.store.dialect import POSTGRESQL, SQLITE
+from celsched.store.dialect import POSTGRESQL, SQLITE, unindexed
 from celsched.store.notices import PING as CHANNEL
 from celsched.store.notices import Message, enqueue
 from celsched.store.tables import LIVE, executions, meta, schedules, tasks
 
 _CURSOR = "pings_until"
 _OVERLAP = timedelta(minutes=2)
+_LONGEST = timedelta(hours=1)
+"""How far back it looks at most."""
 _FAILED = (State.FAILED, State.TIMED_OUT, State.LOST, State.EXPIRED)
 _SIGNALS = {State.SUCCEEDED: "success"} | dict.fromkeys(_FAILED, "fail")
 
@@ -29,7 +32,7 @@ def queue_pings(tx: Connection, names: Collection[str], now: datetime) -> int:
     text = tx.scalar(select(meta.c.value).where(meta.c.key == _CURSOR))
     queued = 0
     if text is not None:
-        since = min(datetime.fromisoformat(text), now) - _OVERLAP
+        since = max(min(datetime.fromisoformat(text), now) - _OVERLAP, now - _LONGEST)
         asked = {key: name for key, name in _asking(tx) if name in names}
         ids = sorted(asked)
         for batch in batches(ids):
@@ -42,28 +45,27 @@ def queue_pings(tx: Connection, names: Collection[str], now: datetime) -> int:
 
 
 def _asking(tx: Connection) -> Iterator[tuple[int, str]]:
-    word = f'%"{PING}"%'
+    layers = (tasks.c.defaults, schedules.c.defaults, tasks.c.options, schedules.c.options)  # weakest first
     query = (
-        select(schedules.c.id, schedules.c.options, tasks.c.options.label("task_options"))
+        select(schedules.c.id, *layers)
         .join_from(schedules, tasks, schedules.c.task_id == tasks.c.id)
-        .where(
-            schedules.c.deleted_at.is_(None),
-            or_(cast(schedules.c.options, Text).like(word), cast(tasks.c.options, Text).like(word)),
-        )
+        .where(schedules.c.deleted_at.is_(None), or_(*(cast(layer, Text).like(f'%"{PING}"%') for layer in layers)))
     )
-    for row in tx.execute(query):
-        said = {**(row.task_options.get("alerts") or {}), **(row.options.get("alerts") or {})}
-        if isinstance(said.get(PING), str):
-            yield row.id, said[PING]
+    for schedule_id, *said in tx.execute(query):
+        asked = [name for layer in said if isinstance(name := (layer.get("alerts") or {}).get(PING), str)]
+        if asked:
+            yield schedule_id, asked[-1]
 
 
 def _happened(tx: Connection, ids: list[int], since: datetime) -> list[Any]:
     columns = (
         executions.c[name] for name in ("id", "schedule_id", "schedule", "state", "started_at", "finished_at", "error")
     )
-    query = select(*columns).where(executions.c.schedule_id.in_(ids))
-    ended = tx.execute(query.where(executions.c.finished_at > since).order_by(executions.c.id)).all()
-    running = tx.execute(query.where(LIVE, executions.c.started_at > since).order_by(executions.c.id)).all()
+    query = select(*columns).order_by(unindexed(executions.c.id))
+    # By when they ended, not by the index of their schedules: that holds all that these ever ran.
+    lately = (unindexed(executions.c.schedule_id).in_(ids), executions.c.finished_at > since)
+    ended = tx.execute(query.where(*lately)).all()
+    running = tx.execute(query.where(executions.c.schedule_id.in_(ids), LIVE, executions.c.started_at > since)).all()
     return [*ended, *running]
 
 

@@ -34,8 +34,9 @@ alerts = Table(
     comment="States that open and resolve",
 )
 # One living alert per fingerprint, whoever finds it first.
+_LIVING = "state <> 'resolved'"
 Index("uq_alerts_living", alerts.c.fingerprint, unique=True,
-      postgresql_where=text("state <> 'resolved'"), sqlite_where=text("state <> 'resolved'"))  # fmt: skip
+      postgresql_where=text(_LIVING), sqlite_where=text(_LIVING))  # fmt: skip
 
 # The history of one alert: did a person resolve it, does it flap.
 Index("ix_alerts_fingerprint", alerts.c.fingerprint, alerts.c.id)
@@ -95,8 +96,8 @@ Index("ix_notifications_to_send", notifications.c.next_try_at, postgresql_where=
       sqlite_where=text(_TO_SEND))  # fmt: skip
 Index("ix_notifications_channel", notifications.c.channel, notifications.c.id)
 
-TO_SEND = text(_TO_SEND)
-"""The predicate of that index, word for word (see `tables`)."""
+TO_SEND, LIVING = text(_TO_SEND), text(_LIVING)
+"""The predicates of these indexes, word for word (see `tables`): without them all that ever was would be read."""
 
 instances = Table(
     "instances",

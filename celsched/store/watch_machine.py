@@ -4,16 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, func, or_, select, text, union_all
+from sqlalchemy import Connection, and_, func, or_, select, union_all
 
 from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.machine_facts import Openings, Seen
 from celsched.store.batches import batches
 from celsched.store.tables import schedules, states
-from celsched.store.tables_watch import alerts, instances
-
-_LIVING = text("state <> 'resolved'")
-"""The predicate of the index of living alerts, word for word."""
+from celsched.store.tables_watch import LIVING, alerts, instances
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,7 @@ def openings(tx: Connection, since: datetime, more_than: int, also: Iterable[str
     a = alerts.c
     counted = and_(a.opened_at >= since, a.kind != AlertKind.FLAPPING.value)
     # Each half has an index of its own: what opened since then is still open, or was resolved since then.
-    halves = (select(a.fingerprint).where(counted, condition) for condition in (a.resolved_at >= since, _LIVING))
+    halves = (select(a.fingerprint).where(counted, condition) for condition in (a.resolved_at >= since, LIVING))
     lately = union_all(*halves).subquery()
     often = select(lately.c.fingerprint).group_by(lately.c.fingerprint).having(func.count() > more_than)
     wanted = sorted({*tx.execute(often).scalars(), *also})

@@ -17,6 +17,7 @@ from celsched.domain.health.wishes import decode_wishes
 from celsched.domain.options import OPTIONS, Layer
 from celsched.domain.state import ScheduleState
 from celsched.store.batches import batches
+from celsched.store.dialect import unindexed
 from celsched.store.tables import LIVE, TROUBLE, attempts, executions, schedules, states, tasks
 
 _Key = tuple[int, int, int]
@@ -102,7 +103,7 @@ class Roster:
             updated_at=row["updated_at"],
             state=_NO_STATE,
             recent="",
-            rules=self._rules.rules(policies["labels"], [wishes.tunings for wishes in written]),
+            rules=self._rules.rules(policies["labels"], [wishes.layer for wishes in written]),
             **policies,
         )
         return _Kept(key, watched, fault)
@@ -155,8 +156,7 @@ _STATES = (
 def troubles(tx: Connection, since: datetime) -> list[Trouble]:
     """Return what went wrong from `since` on: of each schedule (or task) and kind of trouble the newest."""
     kind = (executions.c.schedule_id, executions.c.task_id, executions.c.state, executions.c.reason)
-    # A sum, which no index holds: for a window over the column SQLite would read the whole table by its index.
-    groups = (executions.c.schedule_id + 0, *kind[1:])
+    groups = (unindexed(executions.c.schedule_id), *kind[1:])
     newest = (executions.c.finished_at.desc(), executions.c.id.desc())
     bad = (
         select(

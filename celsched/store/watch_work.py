@@ -7,11 +7,12 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, case, func, or_, select, true
+from sqlalchemy import Connection, RowMapping, Select, case, func, or_, select, true
 
 from celsched.domain.execution import State
 from celsched.domain.health.work_facts import Run, Success, Waiting
 from celsched.store.batches import batches
+from celsched.store.dialect import unindexed
 from celsched.store.slices import difference, length
 from celsched.store.tables import LIVE, UNSENT, executions, schedules
 
@@ -26,7 +27,7 @@ def waiting(tx: Connection, now: datetime) -> list[Waiting]:
     e = executions.c
     retries = case((e.attempt > 1, 1), else_=0)
     alike = (e.schedule_id, e.task_id, e.queue_name, e.state, retries)
-    groups = (_unindexed(e.schedule_id), *alike[1:])
+    groups = (unindexed(e.schedule_id), *alike[1:])
     sent_at = case((e.state == State.QUEUED, e.queued_at))
     rows = (
         select(
@@ -48,11 +49,6 @@ def waiting(tx: Connection, now: datetime) -> list[Waiting]:
     found = tx.execute(select(rows).where(or_(rows.c.by_due == 1, rows.c.by_sent == 1))).mappings().all()
     sent = {_alike(row): row for row in found if row["by_sent"] == 1}
     return [_waiting(row, sent[_alike(row)]) for row in found if row["by_due"] == 1]
-
-
-def _unindexed(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Return a number that no index holds: for a window over it SQLite would read the whole table by its index."""
-    return column + 0
 
 
 def _alike(row: RowMapping) -> tuple[Any, ...]:
@@ -99,7 +95,7 @@ def running(tx: Connection) -> list[Run]:
 def successes(tx: Connection, since: datetime) -> dict[int, Success]:
     """Return the newest success of each schedule that had one since then."""
     e = executions.c
-    subject = _unindexed(e.schedule_id)
+    subject = unindexed(e.schedule_id)
     newest = func.row_number().over(partition_by=subject, order_by=(e.finished_at.desc(), e.id.desc()))
     rows = (
         select(e.schedule_id, *_outcome(tx), newest.label("place"))

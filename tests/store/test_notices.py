@@ -174,3 +174,28 @@ def test_of_several_senders_one_takes_each_message(store: Store, senders: int) -
     for thread in threads:
         thread.join()
     assert sorted(taken) == sorted(f"g{number}#1.1" for number in range(12))
+
+
+def test_a_refusal_whose_commit_was_not_heard_of_counts_once(store: Store, clock: ManualClock) -> None:
+    queue(store, message())
+    leased = lease(store)
+    again_at = refuse(store, leased)
+    assert again_at is not None
+    assert refuse(store, leased) == again_at
+    assert health(store)[0].failures_in_a_row == 1
+
+
+def test_pings_that_were_given_up_do_not_pile_up_for_a_month(store: Store, clock: ManualClock) -> None:
+    queue(store, message("1#1.end", "ping:nightly"), message())
+    clock.advance(25 * HOUR)
+    for channel in ("ping:nightly", "mail"):
+        assert refuse(store, lease(store, channel)) is None, "given up"
+
+    def forget() -> int:
+        now = clock.now()
+        return store.write(lambda tx: notices.forget(tx, now - timedelta(days=30), now))
+
+    assert forget() == 0
+    clock.advance(24 * HOUR)
+    assert forget() == 1
+    assert [one.channel for one in health(store)] == ["mail"]

@@ -15,7 +15,7 @@ from celsched.store.store import Store
 from celsched.store.tables import executions
 from celsched.store.tables_watch import notifications
 from tests.support.clock import ManualClock
-from tests.support.factories import add_schedule
+from tests.support.factories import add_schedule, make_schedule, make_task, schedule_named, store_definitions
 
 MINUTE = timedelta(minutes=1)
 
@@ -35,8 +35,10 @@ def queued(store: Store) -> list[tuple[str, str, str]]:
     )
 
 
-def execution(store: Store, scope: Scope, name: str, fire_time: datetime, **values: Any) -> int:
-    schedule = add_schedule(scope, name, alerts=AlertWishes(ping="nightly" if name == "شب" else None))
+def execution(store: Store, scope: Scope, name: str, fire_time: datetime, *, made: bool = False, **values: Any) -> int:
+    if not made:
+        add_schedule(scope, name, alerts=AlertWishes(ping="nightly" if name == "شب" else None))
+    schedule = schedule_named(store, name)
     row = {
         "cause": "schedule",
         "task_id": schedule.task.id,
@@ -87,3 +89,26 @@ def test_a_name_that_is_not_configured_is_passed_over(store: Store, scope: Scope
     now = clock.now()
     execution(store, scope, "شب", now, state="succeeded", started_at=now, finished_at=now)
     assert look(store, ("other",)) == 0
+
+
+def test_a_ping_of_the_defaults_counts_and_the_schedules_own_counts_more(store: Store, scope: Scope) -> None:
+    defaults = {"alerts": AlertWishes(ping="nightly")}
+    for name, own in (("یک", {}), ("دو", {"alerts": AlertWishes(ping="own")})):
+        store_definitions(scope, make_task(), make_schedule(name, defaults=defaults, **own))
+    look(store)
+    now = store.clock.now()
+    for name in ("یک", "دو"):
+        execution(store, scope, name, now, made=True, state="running", started_at=now)
+    assert look(store, ("nightly", "own")) == 2
+    assert [channel for channel, _, _ in queued(store)] == ["ping:nightly", "ping:own"]
+
+
+def test_after_a_long_break_it_begins_anew(store: Store, scope: Scope, clock: ManualClock) -> None:
+    look(store)
+    old = clock.now()
+    first = execution(store, scope, "شب", old, state="succeeded", started_at=old, finished_at=old)
+    clock.advance(3 * 60 * MINUTE)
+    now = clock.now()
+    second = execution(store, scope, "شب", now, state="succeeded", started_at=now, finished_at=now)
+    assert look(store) == 2, f"{first} says nothing about now"
+    assert [incident for _, _, incident in queued(store)] == [f"{second}.start", f"{second}.end"]
