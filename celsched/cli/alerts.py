@@ -39,7 +39,7 @@ _STATES = {AlertState.LIVING: (OPEN, PENDING), AlertState.ALL: ()}
 _FULL = tuple(Column(key) for key in (
     "id", "kind", "severity", "state", "subject", "summary", "since", "opened_at", "seen_at", "resolved_at",
     "resolved_by", "acknowledged_at", "acknowledged_by", "note", "silence_id", "muted_by", "queue_name", "labels",
-    "execution_id", "fire_time", "last_success_at", "error", "count", "command", "fingerprint",
+    "execution_id", "fire_time", "last_success_at", "error", "count", "command", "runbook", "fingerprint",
 ))  # fmt: skip
 _EYES = (
     Column("id", kind=Kind.WORD),

@@ -44,6 +44,7 @@ def alert_row(alert: StoredAlert) -> Mapping[str, Any]:
         "error": evidence.error,
         "count": evidence.count,
         "command": evidence.command,
+        "runbook": evidence.runbook,
         "fingerprint": alert.fingerprint,
     }
 

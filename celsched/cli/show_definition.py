@@ -10,7 +10,7 @@ from typing import Any
 from celsched.cli.lists import state_style
 from celsched.cli.output import Column, Kind
 from celsched.domain.definition import Effective, ScheduleType
-from celsched.domain.health.wishes import AlertWishes, encode_wishes
+from celsched.domain.health.wishes import AlertWishes, plain_wishes
 from celsched.domain.options import OPTIONS, Option, encode_layer
 from celsched.domain.policy import RetryPolicy
 from celsched.operations.detail import ScheduleDetail, TaskDetail
@@ -116,7 +116,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, RetryPolicy):
         return asdict(value)
     if isinstance(value, AlertWishes):
-        return encode_wishes(value)
+        return plain_wishes(value)
     return dict(value) if isinstance(value, Mapping) else value
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from celsched.domain.health.wishes import AlertWishes
+from celsched.domain.health.wishes import AlertWishes, merged_wishes
 from celsched.domain.options import OPTIONS, Layer
 from celsched.domain.policy import Misfire, OnStoreOutage, Overlap, RetryPolicy
 from celsched.timing.cron import cron
@@ -145,6 +145,11 @@ def effective(task: TaskDefinition, schedule: ScheduleDefinition | None, setting
         origin, layer = next(((where, layer) for where, layer in layers if key in layer), ("built in", None))
         values[key] = option.default if layer is None else layer[key]
         origins[key] = origin
+    said = [(where, layer["alerts"]) for where, layer in layers if "alerts" in layer]
+    if len(said) > 1:
+        # Of these a nearer one wins key by key, not as a whole.
+        values["alerts"] = merged_wishes(wishes for _, wishes in reversed(said))
+        origins["alerts"] = ", ".join(dict.fromkeys(where for where, _ in said))
     return Effective(**values, origins=origins)
 
 

@@ -59,12 +59,24 @@ class _Words:
     def single(self, alert: Alert) -> list[str]:
         """Everything that is known of one alert."""
         lines = [alert.summary, "", f"since: {self.time(alert.since)} ({span(self.now - alert.since)})"]
-        for label, key in (("fire time", "fire_time"), ("last good run", "last_success_at")):
-            if alert.evidence.get(key):
-                lines.append(f"{label}: {self.time(datetime.fromisoformat(str(alert.evidence[key])))}")
-        if alert.evidence.get("error"):
-            lines.append(f"error: {alert.evidence['error']}")
-        return [*lines, f"next: {_command(alert)}"]
+        return [*lines, *self.known(alert), *_links(alert)]
+
+    def known(self, alert: Alert) -> list[str]:
+        """What there is to know besides: its fire time, the last good run, the last line of the error."""
+        found, lines = alert.evidence, []
+        if found.get("fire_time"):
+            lines.append(f"fire time: {self.stored(found['fire_time'])}")
+        if found.get("last_success_at"):
+            lines.append(f"last good run: {self.stored(found['last_success_at'])}")
+        elif alert.schedule_id is not None:
+            lines.append("last good run: none yet")
+        if found.get("error"):
+            lines.append(f"error: {found['error']}")
+        return lines
+
+    def stored(self, text: object) -> str:
+        """An instant of the evidence."""
+        return self.time(datetime.fromisoformat(str(text)))
 
     def many(self, notice: Notice) -> list[str]:
         """One line for each of the first members, news first, and how many more there are."""
@@ -72,10 +84,16 @@ class _Words:
         of_which = f", {fresh} of them new" if 0 < fresh < len(notice.firing) else ""
         lines = [f"{len(notice.firing)} alerts of kind {notice.firing[0].kind}{_scope(notice)}{of_which}:", ""]
         lines += [
-            f"- {alert.summary}; since {self.time(alert.since)}; next: {_command(alert)}"
+            "; ".join([f"- {alert.summary}", f"since {self.time(alert.since)}", *self.more(alert), *_links(alert)])
             for alert in notice.firing[:LISTED]
         ]
         return lines + self.rest(len(notice.firing))
+
+    def more(self, alert: Alert) -> list[str]:
+        """What the line of a group's member tells besides its summary, which may have the error in it."""
+        told = f"error: {alert.evidence.get('error')}"
+        in_summary = str(alert.evidence.get("error")) in alert.summary
+        return [line for line in self.known(alert) if line != told or not in_summary]
 
     def resolved(self, notice: Notice) -> list[str]:
         """What is over, and for how long it lasted."""
@@ -106,6 +124,12 @@ class _Words:
     def time(self, instant: datetime) -> str:
         """An instant in the zone, with its offset."""
         return f"{instant.astimezone(self.zone):%Y-%m-%d %H:%M:%S %z}"
+
+
+def _links(alert: Alert) -> list[str]:
+    """What to do: the next command, and the runbook where somebody gave one."""
+    runbook = alert.evidence.get("runbook")
+    return [f"next: {_command(alert)}", *([f"runbook: {runbook}"] if runbook else [])]
 
 
 def _command(alert: Alert) -> str:

@@ -202,7 +202,7 @@ _ROWS: tuple[tuple[str, tuple[Any, Any, Any], Any, tuple[bool, bool], str], ...]
         (decode_wishes, encode_wishes, wishes_schema(DURATION_SCHEMA)),
         AlertWishes(),
         _BOTH,
-        "alert kinds switched and tuned; `ping`",
+        "alert kinds switched and tuned; `ping`, `runbook`",
     ),
     ("misfire", (_choice(Misfire), _word, _words_schema(Misfire)), Misfire.RUN_LATEST, _SCHEDULE, "after downtime"),
     ("misfire_after", _DURATION, timedelta(seconds=60), _SCHEDULE, "a fire time found due later is a misfire"),

@@ -34,6 +34,7 @@ def _entry(alert: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "fire_time": evidence.get("fire_time"),
         "last_success_at": evidence.get("last_success_at"),
         "error": evidence.get("error"),
+        "runbook_url": evidence.get("runbook"),
     }
     own = {f"label_{_safe(name)}": value for name, value in alert.get("labels", {}).items()}
     labels = own | {

@@ -116,8 +116,8 @@ def live_counts(tx: Connection, wanted: Slice) -> dict[tuple[State, bool], int]:
 
 def coming(tx: Connection, wanted: Slice, now: datetime, limit: int) -> list[Coming]:
     """Return the next fire times, soonest first. One that has come and is not decided yet is `due`, not next."""
-    query = select(schedules.c.name, tasks.c.name.label("task"), states.c.next_fire_time)
-    query = _fire_times(query, wanted).where(states.c.next_fire_time > now)
+    columns = select(schedules.c.name, tasks.c.name.label("task"), states.c.next_fire_time)
+    query = _fire_times(columns, wanted).where(states.c.next_fire_time > now)
     query = query.order_by(states.c.next_fire_time, schedules.c.name).limit(limit)
     return [Coming(*row) for row in tx.execute(query)]
 

@@ -184,6 +184,7 @@ def test_show_tells_how_alerts_are_tuned_for_a_schedule(call: Call, store: Store
     wishes = decode_wishes("alerts", {"failed": True, "no_recent_success": {"after": "26h"}})
     add_schedule(scope_of(store), "tuned", alerts=wishes)
     shown = rows(call, "show", "schedule", "tuned")["alerts"]
+    assert shown == {"failed": {"enabled": True}, "no_recent_success": {"after": 26 * 3600}}
     assert decode_wishes("alerts", shown) == wishes
     assert "failed" in shown
     assert rows(call, "show", "schedule", NAME)["alerts"] == {}

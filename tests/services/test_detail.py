@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from celsched.domain.execution import State
+from celsched.domain.health.wishes import decode_wishes, encode_wishes
 from celsched.errors import NotFound
 from celsched.operations import requests
 from celsched.operations.detail import execution_detail, schedule_detail, task_detail
@@ -40,6 +41,14 @@ def test_a_schedule_shows_merged_params_and_three_fire_times(scope: Scope, store
     assert found.standing.policies.origins["priority"] == "schedule"
     assert found.newest is not None
     assert found.active == 1
+
+
+def test_alerts_in_force_are_those_of_task_and_schedule_together(scope: Scope) -> None:
+    add_task(scope, alerts=decode_wishes("alerts", {"failed": True, "too_long": {"limit": "1h", "severity": "info"}}))
+    add_schedule(scope, alerts=decode_wishes("alerts", {"too_long": {"limit": "20m"}}))
+    policies = schedule_detail(scope, "schedule").standing.policies
+    assert encode_wishes(policies.alerts) == {"failed": True, "too_long": {"limit": "20m", "severity": "info"}}
+    assert policies.origins["alerts"] == "schedule, task"
 
 
 def test_an_execution_masks_what_the_settings_call_secret(scope: Scope, store: Store) -> None:

@@ -19,6 +19,8 @@ class Evidence:
     command: str | None = None
     """What to type next, such as `celsched why nightly`."""
     count: int = 1
+    runbook: str | None = None
+    """The address of what to do, as somebody gave it."""
 
 
 @dataclass(frozen=True, slots=True)

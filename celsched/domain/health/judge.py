@@ -37,4 +37,5 @@ def _ruled(look: Look, finding: Finding) -> Finding | None:
         hold=rule.hold,
         queue=finding.queue or (watched.queue if watched else None),
         labels=finding.labels or (watched.labels if watched else {}),
+        evidence=replace(finding.evidence, runbook=rule.runbook),
     )

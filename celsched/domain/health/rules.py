@@ -15,7 +15,10 @@ from celsched.errors import InvalidDefinition, InvalidRule
 from celsched.timing.duration import format_duration, parse_duration
 
 PING = "ping"
-"""The one key beside the kinds: the name of a ping among the settings, sent to when the schedule starts and ends."""
+"""Beside the kinds: the name of a ping among the settings, sent to when the schedule starts and ends."""
+RUNBOOK = "runbook"
+"""Of a kind, and beside the kinds for all of them: the address of what to do, which messages carry."""
+_LONGEST_ADDRESS = 1000
 
 LENGTHS = {"threshold", "tolerance", "after", "limit", "extra", "age", "jump", "stable", "quiet", "within"}
 SHARES = {"share", "critical_share"}
@@ -31,6 +34,7 @@ class Tuning:
     severity: Severity | None = None
     hold: timedelta | None = None
     parameters: Mapping[str, Value] = field(default_factory=dict)
+    runbook: str | None = None
 
 
 Layer = Mapping[AlertKind, Tuning]
@@ -45,6 +49,7 @@ class Rule:
     severity: Severity | None
     hold: timedelta
     parameters: Mapping[str, Value]
+    runbook: str | None = None
 
     def length(self, name: str, default: timedelta = timedelta(0)) -> timedelta:
         """Return a parameter that is a length of time, `default` where nobody set one."""
@@ -61,7 +66,7 @@ class Rule:
 def rule_of(kind: AlertKind, layers: Iterable[Layer]) -> Rule:
     """Return what is in force for a kind; of the layers a later one wins, key by key."""
     spec = KINDS[kind]
-    enabled, severity, hold, parameters = spec.enabled, None, spec.hold, dict(spec.parameters)
+    enabled, severity, hold, parameters, runbook = spec.enabled, None, spec.hold, dict(spec.parameters), None
     for layer in layers:
         said = layer.get(kind)
         if said is None:
@@ -70,7 +75,23 @@ def rule_of(kind: AlertKind, layers: Iterable[Layer]) -> Rule:
         severity = severity if said.severity is None else said.severity
         hold = hold if said.hold is None else said.hold
         parameters |= said.parameters
-    return Rule(spec, enabled, severity, hold, parameters)
+        runbook = said.runbook or runbook
+    return Rule(spec, enabled, severity, hold, parameters, runbook)
+
+
+def merged(below: Layer, above: Layer) -> Layer:
+    """Return two layers as one: what `above` says wins, key by key."""
+    found = dict(below)
+    for kind, said in above.items():
+        former = found.get(kind, Tuning())
+        found[kind] = Tuning(
+            former.enabled if said.enabled is None else said.enabled,
+            said.severity or former.severity,
+            former.hold if said.hold is None else said.hold,
+            {**former.parameters, **said.parameters},
+            said.runbook or former.runbook,
+        )
+    return found
 
 
 def decode_tunings(key: str, raw: Mapping[str, object]) -> dict[AlertKind, Tuning]:
@@ -101,7 +122,7 @@ def _tuning(place: str, name: str, value: object) -> Tuning:
     if not isinstance(value, Mapping):
         raise InvalidDefinition(f"`{place}` must be true, false or a mapping, not {value!r}", key=place)
     spec = KINDS[AlertKind(name)]
-    known = ["enabled", "severity", "hold", *spec.parameters]
+    known = ["enabled", "severity", "hold", *spec.parameters, RUNBOOK]
     for word in value:
         if word not in known:
             hint = suggestion(str(word), known) or f"it may hold {', '.join(known)}"
@@ -113,6 +134,7 @@ def _tuning(place: str, name: str, value: object) -> Tuning:
         parameters={
             word: _parameter(f"{place}.{word}", word, value[word]) for word in spec.parameters if word in value
         },
+        runbook=address(f"{place}.{RUNBOOK}", value[RUNBOOK]) if RUNBOOK in value else None,
     )
 
 
@@ -144,6 +166,14 @@ def _boolean(place: str, value: object) -> bool:
     return value
 
 
+def address(place: str, value: object) -> str:
+    """Return the address of a runbook; raise InvalidDefinition."""
+    good = isinstance(value, str) and value.startswith(("http://", "https://")) and len(value) <= _LONGEST_ADDRESS
+    if not good or not str(value).isprintable() or " " in str(value):
+        raise InvalidDefinition(f"`{place}` must be an http or https address, not {value!r}", key=place)
+    return str(value)
+
+
 def _severity(place: str, value: object) -> Severity:
     words = [severity.value for severity in Severity]
     if value not in words:
@@ -163,4 +193,5 @@ def _encode(said: Tuning) -> Any:
         name: format_duration(value) if isinstance(value, timedelta) else value
         for name, value in said.parameters.items()
     }
+    found |= {} if said.runbook is None else {RUNBOOK: said.runbook}
     return found["enabled"] if found.keys() == {"enabled"} else found

@@ -67,6 +67,25 @@ def test_a_group_lists_ten_and_counts_the_rest() -> None:
     assert lines[-1] == "- and 27 more: celsched alerts"
 
 
+def test_a_member_of_a_group_says_its_fire_time_last_good_run_and_error_too() -> None:
+    alerts = [make_alert(n, K.TIMEOUT, summary=f"{n} timed out", evidence=EVIDENCE, schedule_id=n) for n in range(2)]
+    line = say(make_notice(*alerts), minutes=1).body.splitlines()[2]
+    assert line == (
+        "- 0 timed out; since 2026-03-01 15:30:00 +0330; fire time: 2026-03-01 15:25:00 +0330; "
+        "last good run: 2026-02-28 15:25:00 +0330; error: ValueError: پرونده نیست; next: celsched why 'گزارش شب'"
+    )
+    twice = [make_alert(n, K.FAILED, summary=f"{n}: ValueError: پرونده نیست", evidence=EVIDENCE) for n in range(2)]
+    assert "error:" not in say(make_notice(*twice)).body, "the summary has it already"
+
+
+def test_a_schedule_without_a_success_says_so_and_the_runbook_comes_last() -> None:
+    runbook = "https://wiki.example.org/شب"
+    never = make_alert(1, schedule_id=1, evidence={"runbook": runbook})
+    lines = say(make_notice(never)).body.splitlines()
+    assert lines[-3:] == ["last good run: none yet", "next: celsched show alert 1", f"runbook: {runbook}"]
+    assert "last good run" not in say(make_notice(make_alert(2, K.DAEMON_DOWN))).body, "it is about no schedule"
+
+
 def test_the_end_says_how_long_it_lasted() -> None:
     text = say(make_notice(over=(make_alert(1, resolved_at=at(minutes=90)),), reason=Reason.RESOLVED), hours=2)
     assert text.title == "[resolved] missed: 'شب1'"
