@@ -16,8 +16,8 @@ from celsched.store.alerts import StoredAlert
 from celsched.store.store import Store, Tx
 
 log = logging.getLogger(__name__)
-_FIRST = timedelta(days=1)
-"""How far back the first look searches for what went wrong."""
+_FIRST = timedelta(days=7)
+"""How far back the first look searches for what went wrong: nobody may have watched over a long weekend."""
 _AGAIN = timedelta(minutes=10)
 """How far each later one overlaps the one before: for commits that came late, and clocks that disagree."""
 
@@ -60,9 +60,14 @@ class Watcher:
 
     def run_once(self) -> CheckResult:
         """Look once; log each alert that opens or resolves; raise what the store raises."""
+        self._store.refresh_clock()
         now = self._clock.now()
         self._observer.begin(self._clock.monotonic())
-        look = self._store.read(lambda tx: self._look(tx, now))
+        try:
+            look = self._store.read(lambda tx: self._look(tx, now))
+        except Exception:
+            self._observer.failed()
+            raise
         findings = examine(look)
 
         def work(tx: Tx) -> tuple[alerts.Flips, list[StoredAlert]]:

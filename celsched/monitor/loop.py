@@ -6,7 +6,7 @@ from typing import Protocol
 
 from celsched.clock import Clock
 from celsched.domain.health.machine import WATCH_EVERY
-from celsched.errors import StoreUnreachable
+from celsched.errors import CelschedError, StoreUnreachable
 from celsched.monitor.check import Watcher
 from celsched.runloop import run_until_stopped
 from celsched.service import ServiceManager
@@ -36,16 +36,19 @@ def watch_until(
 ) -> None:
     """Look every ten seconds until `stop` is set; an outage of the store is said once and waited for.
 
-    `service` is told of each look, one that failed fast too: a store that is away is no reason to be killed.
+    `service` is told of each look, one that failed fast too: a store that is away is no reason to be killed. A watcher
+    whose looks fail for any other reason sees nothing: it does not report that it lives, so that `run` can tell.
     """
     manager = service or ServiceManager(None)
-    down, began = False, 0.0
+    down, blind, began = False, False, 0.0
 
     def step() -> float:
-        nonlocal down, began
+        nonlocal down, blind, began
         began = clock.monotonic()
-        presence.beat()
+        if not blind:
+            presence.beat()
         firing = watcher.run_once().firing
+        blind = False
         manager.ready()
         manager.alive(f"{len(firing)} alerts fire")
         if down:
@@ -56,11 +59,13 @@ def watch_until(
         return _EVERY
 
     def failed(error: Exception, pause: float) -> None:
-        nonlocal down
+        nonlocal down, blind
         say = log.debug if down else log.error
-        say("watching failed: %s; trying again", error, extra={"action": "watch_failed"})
-        down = True
-        manager.alive("the store does not answer")
+        away = isinstance(error, StoreUnreachable)
+        ours = None if isinstance(error, CelschedError) else error
+        say("watching failed: %s; trying again", error, extra={"action": "watch_failed"}, exc_info=ours)
+        down, blind = True, not away
+        manager.alive("the store does not answer" if away else "the last look failed")
         if listener is not None and isinstance(error, StoreUnreachable):
             listener.store_away(began, error.message)
 

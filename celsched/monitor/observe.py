@@ -76,6 +76,11 @@ class Observer:
         seen = heard(self._instances, everybody.seen, look.now, self._monotonic)
         return replace(look, work=self._work(tx, look, seen), machine=self._machine(tx, look, seen, everybody))
 
+    def failed(self) -> None:
+        """The store could not be read: since the last look nobody could be heard, who lives has still to say so."""
+        for silence in (self._claims, self._instances):
+            silence.interrupt(self.heartbeat.total_seconds())
+
     def end(self, now: datetime) -> None:
         """The look at `now` was judged, and what was found is stored."""
         self._looked_at = now

@@ -83,6 +83,7 @@ class Lens:
 
     def take(self, name: str = "") -> Snapshot:
         """Return what is so now, of subjects whose name contains `name`; raise what the store raises."""
+        self._scope.store.refresh_clock()
         now = self._scope.now()
         return self._scope.store.read(lambda tx: self._look(tx, now, name), patience=2.0)
 

@@ -5,25 +5,32 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
 
+from celsched.clock import ServerClock
 from celsched.domain.execution import Execution, State
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.rules import Tuning
 from celsched.domain.health.watched import RuleBook
-from celsched.monitor.check import Watcher
+from celsched.domain.policy import Misfire
+from celsched.errors import StoreUnreachable
+from celsched.monitor.check import CheckResult, Watcher
 from celsched.monitor.clocks import ClockWatch
+from celsched.monitor.loop import watch_until
 from celsched.monitor.observe import Surroundings
 from celsched.monitor.probe import Probe
 from celsched.operations.scope import Scope
 from celsched.store import claims, instances, notices
 from celsched.store.alerts import StoredAlert
 from celsched.store.instances import Instance
+from celsched.store.presence import Presence
 from celsched.store.store import Store, Tx
 from tests.support import actors
 from tests.support.clock import ManualClock
-from tests.support.factories import add_schedule
+from tests.support.factories import add_schedule, scope_of
+from tests.support.stores import START, copy_sqlite, store_at
 from tests.support.waiting import wait_until
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -269,3 +276,63 @@ def test_a_second_delivery_is_told_of_its_machine(room: Room) -> None:
     alert = room.firing()["dup_delivery"]
 
     assert (alert.scope, alert.event_at, alert.evidence.count) == ("host:ماشین", room.clock.now(), 2)
+
+
+def test_an_outage_of_the_store_makes_nobody_silent(room: Room, scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_schedule(scope, NAME, every=60 * MINUTE)
+    assert room.kinds() == set()
+    room.clock.advance(11 * SECOND)
+    assert room.kinds() == set(), "a beat is late"
+
+    def away(work: object) -> None:
+        raise StoreUnreachable("away")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(room.store, "read", away)
+        for _ in range(6):
+            room.clock.advance(HEARTBEAT)
+            with pytest.raises(StoreUnreachable):
+                room.watcher.run_once()
+    room.clock.advance(HEARTBEAT)
+    assert room.kinds() == set(), "nobody could report"
+    assert "daemon_down" in room.pass_time(3 * HEARTBEAT), "and now it could"
+
+
+def test_the_first_look_finds_what_went_wrong_while_nobody_watched(room: Room, scope: Scope) -> None:
+    add_schedule(scope, NAME, every=60 * MINUTE, misfire=Misfire.SKIP)
+    room.clock.advance(3 * 60 * MINUTE)
+    actors.scan(room.store)
+    room.clock.advance(timedelta(days=3))
+    assert "missed" in _room(room.store, room.clock).kinds()
+
+
+def test_a_watcher_follows_the_servers_clock_when_that_is_set(tmp_path: Path, sqlite_template: Path) -> None:
+    server = [START]
+    with store_at(copy_sqlite(sqlite_template, tmp_path / "s.db"), ServerClock(lambda: server[0], every=0.0)) as store:
+        add_schedule(scope_of(store), NAME, every=60 * MINUTE)
+        watcher = Watcher(store, store.clock, rules=RULES, heartbeat=HEARTBEAT, settings={})
+        assert "overdue" not in {alert.kind for alert in watcher.run_once().firing}
+        server[0] += 90 * MINUTE
+        assert "overdue" in {alert.kind for alert in watcher.run_once().firing}
+
+
+def test_a_watcher_that_sees_nothing_does_not_report_that_it_lives(
+    store: Store, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock.auto_advance = True
+    stop, looks, born = threading.Event(), iter("gbbbbbbbb"), clock.now()
+
+    class Blind(Watcher):
+        def run_once(self) -> CheckResult:
+            if next(looks, None) is None:
+                stop.set()
+            elif clock.now() > born:
+                raise ValueError("a look that cannot be judged")
+            return CheckResult([])
+
+    watcher = Blind(store, clock, rules=RULES, heartbeat=HEARTBEAT, settings={})
+    watch_until(stop, watcher, Presence(store, clock, "watcher", every=HEARTBEAT), clock)
+    (row,) = store.read(lambda tx: instances.listing(tx, 10))
+    assert row.beat_at - born <= 2 * HEARTBEAT
+    assert clock.now() - born > 4 * HEARTBEAT
+    assert "ValueError: a look that cannot be judged" in caplog.text
