@@ -7,7 +7,7 @@ from celsched.errors import CelschedError
 
 
 class PublishRefused(CelschedError):
-    """This message can never be sent, whatever the broker's state; sending it again is useless."""
+    """This message cannot be sent although the broker takes others; trying it again soon is useless."""
 
 
 class ForeignMessage(CelschedError):

@@ -13,6 +13,7 @@ from celsched.broker.check import describe_failure
 from celsched.broker.errors import PublishRefused
 from celsched.broker.message import TASK_EXECUTE, Message
 from celsched.broker.queues import direct_queue
+from celsched.broker.refusal import refuses_one_queue
 
 _LONGEST_QUEUE_NAME = 255  # bytes, RabbitMQ's limit
 _MOST_URGENT = 9
@@ -45,7 +46,7 @@ class Publisher:
 
         Raises:
             BrokerUnreachable: not sent, or it is not known; the next call connects anew.
-            PublishRefused: this message can never be sent.
+            PublishRefused: this message cannot be sent, while others may: it is malformed, or its queue is refused.
         """
         _check_queue_name(queue)
         if not 0 <= priority <= _MOST_URGENT:
@@ -56,7 +57,10 @@ class Publisher:
             raise PublishRefused(f"the message of {task_id} cannot be encoded: {error}") from error
         except Exception as error:  # Redis, AMQP and operating system fail in dozens of classes; none may pass
             self.close()
-            raise describe_failure(self._app.url, error) from error
+            failure = describe_failure(self._app.url, error)
+            if refuses_one_queue(error):
+                raise PublishRefused(f"the queue {queue!r} is refused: {failure.message}") from error
+            raise failure from error
 
     def close(self) -> None:
         """Let go of the connection; a later `publish` makes a new one."""
@@ -79,11 +83,10 @@ class Publisher:
             # The default exchange leads to the queue of that name by itself: no binding that a flushed Redis forgets.
             exchange="",
             routing_key=queue,
-            declare=[direct_queue(queue)] if self._app.kind == "amqp" else [],
             retry=False,
             ignore_result=self._app.conf.task_ignore_result,
             add_to_parent=False,
-            **_wire_priority(self._app.kind, priority),
+            **_on_the_wire(self._app.kind, queue, priority),
         )
 
     def _connect(self) -> Any:
@@ -94,11 +97,14 @@ class Publisher:
         return self._producer
 
 
-def _wire_priority(kind: Kind, priority: int) -> dict[str, int]:
+def _on_the_wire(kind: Kind, queue: str, priority: int) -> dict[str, Any]:
     """Turn our priority into the broker's: Redis serves 0 first (in four levels), RabbitMQ 9, the spool knows none."""
     if kind == "redis":
-        return {"priority": _MOST_URGENT - priority}
-    return {"priority": priority} if kind == "amqp" else {}
+        return {"declare": [], "priority": _MOST_URGENT - priority}
+    if kind == "amqp":
+        # Mandatory: else RabbitMQ confirms a message that no queue took, as when somebody deleted ours meanwhile.
+        return {"declare": [direct_queue(queue)], "priority": priority, "mandatory": True}
+    return {"declare": []}
 
 
 def _check_queue_name(queue: str) -> None:

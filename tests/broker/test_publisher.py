@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,21 @@ def test_a_redis_that_hangs_holds_the_publisher_no_longer_than_its_timeout(morta
 def test_what_can_never_be_sent_is_refused_for_good(redis_url: str, queue: str, priority: int) -> None:
     with pytest.raises(PublishRefused):
         _send(Publisher(_app(redis_url)), 1, queue=queue, priority=priority)
+
+
+def test_a_queue_that_redis_refuses_is_no_redis_that_is_down(mortal_redis: RedisServer) -> None:
+    with closing(mortal_redis.client()) as client:
+        client.set("theirs", "a text, and no list")
+        client.acl_setuser(
+            "us", enabled=True, passwords=["+gehe!m"], keys=["default*", "theirs*"], categories=["+@all"]
+        )
+    publisher = Publisher(_app(mortal_redis.url.replace("//", "//us:gehe%21m@")))
+    for queue in ("theirs", "forbidden"):
+        with pytest.raises(PublishRefused, match=queue) as caught:
+            _send(publisher, 1, queue=queue, priority=9)
+        assert "gehe" not in caught.value.message
+        _send(publisher, 2)
+    publisher.close()
 
 
 def test_checks_tell_the_truth_and_no_password(mortal_redis: RedisServer) -> None:
