@@ -16,7 +16,12 @@ LONGEST = timedelta(days=30)
 """How long a silence may last at most: one that nobody ends must not hide something for ever."""
 PAUSED = "paused"
 """What mutes the alerts of a paused schedule, where an alert's kind mutes the others."""
-_TELL_OF_PAUSES = {AlertKind.AUTO_PAUSED, AlertKind.PAUSED_TOO_LONG}
+_NOT_BY_A_PAUSE = {
+    AlertKind.AUTO_PAUSED,
+    AlertKind.PAUSED_TOO_LONG,
+    AlertKind.TOO_LONG,  # a pause stops fire times; what runs goes on
+    AlertKind.STUCK_NO_HEARTBEAT,
+}
 _MUTERS = frozenset(kind for row in KINDS.values() for kind in row.muted_by)
 
 
@@ -116,7 +121,7 @@ class Hushing:
         return Hush(silence, self._muter(alert))
 
     def _muter(self, alert: Alert) -> str | None:
-        if alert.paused and alert.kind not in _TELL_OF_PAUSES:
+        if alert.paused and alert.kind not in _NOT_BY_A_PAUSE:
             return PAUSED
         for kind, queues in self._muters.items():
             if kind in KINDS[alert.kind].muted_by and (None in queues or alert.queue in queues):

@@ -90,7 +90,16 @@ def test_alerts_without_a_queue_are_not_muted_by_one_that_has_a_queue() -> None:
     assert not Hushing([], [make_alert(2, K.NO_WORKER, queue="mail")], NOON).of(make_alert(1, K.NEVER_RAN))
 
 
-@pytest.mark.parametrize(("kind", "muted"), [(K.MISSED, True), (K.AUTO_PAUSED, False), (K.PAUSED_TOO_LONG, False)])
-def test_a_paused_schedule_tells_only_of_its_pause(kind: K, muted: bool) -> None:
+@pytest.mark.parametrize(
+    ("kind", "muted"),
+    [
+        (K.MISSED, True),
+        (K.AUTO_PAUSED, False),
+        (K.PAUSED_TOO_LONG, False),
+        (K.TOO_LONG, False),
+        (K.STUCK_NO_HEARTBEAT, False),
+    ],
+)
+def test_a_paused_schedule_tells_only_of_its_pause_and_of_what_still_runs(kind: K, muted: bool) -> None:
     hush = Hushing([], [], NOON).of(make_alert(1, kind, paused=True))
     assert hush.muted_by == ("paused" if muted else None)
