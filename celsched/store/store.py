@@ -5,6 +5,7 @@ no effect outside the transaction.
 """
 
 import random
+import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -67,8 +68,8 @@ class Store:
         """Run `work` in a writing transaction and commit; what it returned is true only once this returns.
 
         On a lost connection, serialization failure, deadlock or busy database the whole of it is run again with
-        back-off, for `patience` seconds or until `stop` is set. A full disk heals by no back-off: it is waited for only
-        where `patience` is FOR_EVER.
+        back-off, for `patience` seconds or until `stop` is set. What heals by a person and by no back-off (a full disk, a
+        password, a right that was taken) is waited for only where `patience` is FOR_EVER.
 
         Raises:
             StoreUnreachable: the database did not take it in time. StoreFull: its disk has no room for it.
@@ -89,7 +90,7 @@ class Store:
                     return work(tx)
             except (DatabaseError, InterfaceError, PoolTimeout) as error:
                 lasting = _lasting(error, self.engine.url)
-                if lasting is not None:
+                if lasting is not None and patience < FOR_EVER:
                     raise lasting from error
                 given_up = _is_full(error) and patience < FOR_EVER
                 if given_up or clock.monotonic() + pause > until or (stop is not None and stop.is_set()):
@@ -111,7 +112,7 @@ def _sqlstate(error: DBAPIError) -> str:
 
 
 def _lasting(error: Exception, url: URL) -> CelschedError | None:
-    """Return what to raise at once where trying again cannot help; None where it may."""
+    """Return what to raise at once where trying again cannot help; None where it may; raise what is our own fault."""
     if not isinstance(error, DBAPIError):
         return None
     said = str(error.orig).strip()
@@ -122,7 +123,9 @@ def _lasting(error: Exception, url: URL) -> CelschedError | None:
         return NotPermitted(
             f"this user may not write the store {_place(url)}", hint="ask for the role, or for the data folder"
         )
-    if code.startswith("28") or code == "3D000" or "password authentication failed" in said or "role " in said:
+    # A connection that is refused comes without a code. "too many connections for role" must be tried again.
+    unknown = "password authentication failed" in said or re.search(r"(role|database) .* does not exist", said)
+    if code.startswith("28") or code == "3D000" or unknown:
         return _unreachable(error, url)
     if "not a database" in said or "malformed" in said:
         return StoreUnreachable(f"{_place(url)} is no SQLite database, or a broken one", hint="check `database_url`")
