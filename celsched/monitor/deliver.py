@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from celsched.clock import Clock
 from celsched.domain.notice_text import details_of, text_of
 from celsched.domain.notices import Channel, Notice
+from celsched.errors import CelschedError, StoreUnreachable
 from celsched.monitor.outage import Outage, Straight
 from celsched.notify import Outgoing, Send, SendFailed
 from celsched.notify.channel import TIMEOUT
@@ -114,8 +115,8 @@ class Courier:
         message = leased.message
         try:
             self._send(Outgoing(message.incident, message.severity.value, message.title, message.body, message.details))
-        except SendFailed as error:
-            self._refused(leased, str(error))
+        except Exception as error:  # of whatever kind: it is counted, told, and given up in the end
+            self._refused(leased, str(error if isinstance(error, SendFailed) else SendFailed(repr(error))))
             return True
         self._fault("notice.sent")
         self._store.write(lambda tx: notices.accepted(tx, leased, self._clock.now()))
@@ -162,7 +163,16 @@ class Delivery:
         return lambda: None if courier.run_once() else _LOOK_EVERY
 
     def _loop(self, name: str, step: Callable[[], float | None], stop: threading.Event) -> None:
+        said = False
+
         def failed(error: Exception, pause: float) -> None:
-            log.debug("%s: %s; again in %.1f s", name, error, pause, extra={"action": "delivery_failed"})
+            nonlocal said
+            # That the store is away the watcher says already, and a channel that refuses is an alert.
+            known = isinstance(error, StoreUnreachable | SendFailed)
+            level = logging.DEBUG if known or said else logging.ERROR
+            ours = None if isinstance(error, CelschedError | SendFailed) else error
+            said_of = {"action": "delivery_failed"}
+            log.log(level, "%s: %s; again in %.1f s", name, error, pause, extra=said_of, exc_info=ours)
+            said = said or not known
 
         run_until_stopped(step, stop=stop, clock=self._clock, on_error=failed, max_backoff=_LONGEST_BACKOFF)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from celsched.redact import Redactor
 
@@ -60,9 +61,12 @@ class SendFailed(Exception):
 
 
 def scrub(text: str, url: str, *, keep: tuple[str, ...] = ()) -> str:
-    """Return the text with every part of the URL masked, but those of `keep`, and words too short for a secret."""
+    """Return the text with every part of the URL masked, but those of `keep`, and words too short for a secret.
+
+    A server may show what it was asked as the URL means it, `%2F` as a slash.
+    """
     _, _, rest = url.partition("://")
-    pieces = {rest, *_PIECE.split(rest)}
+    pieces = {rest, *_PIECE.split(rest), *_PIECE.split(unquote(rest))}
     for piece in sorted(pieces, key=len, reverse=True):
         if len(piece) > 3 and piece not in keep:
             text = text.replace(piece, MASK)

@@ -51,6 +51,9 @@ def fetch(request: Request, *, timeout: float = TIMEOUT) -> None:
     alarm.daemon = True
     alarm.start()
     try:
+        connection.connect()
+        if late.is_set():  # the name was looked up for too long: it was reported as failed, and is not sent after all
+            raise TimeoutError
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         headers = {"User-Agent": f"celsched/{__version__}", **_authorization(parts.username, parts.password)}
         connection.request(request.method, path, request.body or None, {**headers, **request.headers})

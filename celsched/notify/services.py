@@ -53,6 +53,9 @@ def service(name: str, url: str, *, timeout: float = TIMEOUT) -> Send:
             hint="see https://github.com/caronc/apprise/wiki for the form of each service's URL",
         )
     plugin.socket_connect_timeout = plugin.socket_read_timeout = timeout
+    if "overflow=" not in url.lower():
+        # What is too long for a service it refuses for ever; the beginning of our messages says most.
+        plugin.overflow_mode = apprise.OverflowMode.TRUNCATE
     return _with_deadline(plugin, url, timeout)
 
 

@@ -6,9 +6,12 @@ Nothing is queued here; `test_delivery` does that.
 import hashlib
 import hmac
 import json
+import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,8 @@ from typing import Any
 import pytest
 
 from celsched.errors import SettingsError
-from celsched.notify import Address, Outgoing, SendFailed, sender_of
+from celsched.notify import Address, Outgoing, SendFailed, http, sender_of
+from celsched.notify.channel import scrub
 from celsched.notify.ping import ping, signal_url
 from tests.support.clock import ManualClock
 from tests.support.receivers import HttpReceiver, SmtpReceiver, http_receiver, smtp_receiver
@@ -271,3 +275,34 @@ def test_a_ping_goes_to_the_url_of_its_signal(receiver: HttpReceiver, signal: st
 
 def test_a_ping_keeps_the_query_of_its_url() -> None:
     assert signal_url("https://h/ping/key/?rid=1", "fail") == "https://h/ping/key/fail?rid=1"
+
+
+def test_a_name_that_is_looked_up_for_too_long_gets_no_message_that_was_reported_as_failed(
+    receiver: HttpReceiver, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late, real = threading.Event(), socket.getaddrinfo
+
+    def slow(*args: Any, **kwargs: Any) -> Any:
+        late.wait(10)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    monkeypatch.setattr(http, "_hang_up", lambda connection, event: (event.set(), late.set()))
+    with pytest.raises(SendFailed, match="did not answer within"):
+        sender_of(Address("hook", f"webhook+{receiver.url}/x"), clock, timeout=0.1)(MESSAGE)
+    assert receiver.requests == []
+
+
+def test_a_secret_is_masked_as_the_server_reads_it() -> None:
+    said = scrub("no hook /aB/cd1234 here", "https://host.example.org/aB%2Fcd1234", keep=("host.example.org",))
+    assert said == "no hook /aB/*** here"
+
+
+@pytest.mark.parametrize(("option", "length"), [("", 32_768), ("?overflow=upstream", 40_000)])
+def test_what_is_too_long_for_a_service_is_cut_unless_its_url_says_otherwise(
+    receiver: HttpReceiver, clock: ManualClock, option: str, length: int
+) -> None:
+    url = f"{receiver.url.replace('http://', 'json://')}/x{option}"
+    sender_of(Address("long", url), clock)(replace(MESSAGE, body="خ" * 40_000))
+    (request,) = receiver.requests
+    assert len(json.loads(request.body)["message"]) == length

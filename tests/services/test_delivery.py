@@ -191,3 +191,36 @@ def test_a_heart_pings_only_while_it_beats(receiver: HttpReceiver) -> None:
         heart.beat()
         wait_until(lambda: len(receiver.requests) == 2, message="the next beat is the next ping")
     assert receiver.paths() == ["/key", "/key"]
+
+
+def test_a_channel_that_breaks_in_an_unknown_way_has_failed_like_any_other(store: Store, clock: ManualClock) -> None:
+    def broken(message: Outgoing) -> None:
+        raise KeyError("password=hunter2")
+
+    queue(store, message(channel="hook"))
+    one = courier(store, broken)
+    assert one.run_once()
+    (health,) = store.read(notices.channel_health)
+    assert (health.failures_in_a_row, health.last_error) == (1, "KeyError('password=***')")
+    clock.advance(timedelta(days=1))
+    assert one.run_once()
+    clock.advance(timedelta(days=1))
+    assert not one.run_once(), "it was given up"
+
+
+def test_a_planner_that_breaks_says_so_once(store: Store, clock: ManualClock, caplog: pytest.LogCaptureFixture) -> None:
+    clock.auto_advance = True
+    stop, turns = threading.Event(), iter(range(3))
+
+    class Broken(Planner):
+        def run_once(self) -> int:
+            if next(turns, None) is None:
+                stop.set()
+            raise ValueError("a text that cannot be made")
+
+    with (
+        caplog.at_level("ERROR"),
+        Delivery(Broken(store, clock, PLAN), [], Outage(clock, [], UTC, hold=None), clock).running(stop),
+    ):
+        wait_until(stop.is_set, message="the planner has had its turns")
+    assert [record.getMessage()[:40] for record in caplog.records] == ["planner: a text that cannot be made; aga"]

@@ -6,6 +6,8 @@ from shlex import quote
 from celsched.errors import InvalidRule
 from celsched.timing.instant import format_instant
 
+_LONGEST = 500
+
 
 def moment(instant: datetime, zone: str) -> str:
     """Return an instant in a schedule's zone; in UTC where the zone is not one any more."""
@@ -21,6 +23,8 @@ def command(word: str, name: str) -> str:
 
 
 def last_line(error: str | None) -> str | None:
-    """Return the last line of an error that is not blank."""
+    """Return the last line of an error that is not blank; the beginning of a long one, which a message has room for."""
     lines = [line.strip() for line in (error or "").splitlines() if line.strip()]
-    return lines[-1] if lines else None
+    if not lines:
+        return None
+    return lines[-1] if len(lines[-1]) <= _LONGEST else f"{lines[-1][: _LONGEST - 1]}…"
