@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, func, select
+from sqlalchemy import Connection, RowMapping, and_, func, or_, select
 
 from celsched.domain.execution import State
 from celsched.domain.health.kinds import AlertKind
@@ -21,6 +21,7 @@ from celsched.store.dialect import unindexed
 from celsched.store.tables import LIVE, TROUBLE, attempts, executions, schedules, states, tasks
 
 _Key = tuple[int, int, int]
+_FEW = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ def troubles(tx: Connection, since: datetime) -> list[Trouble]:
             executions.c.error,
             executions.c.worker,
             func.row_number().over(partition_by=groups, order_by=newest).label("place"),
-            func.count().over(partition_by=groups).label("many"),
+            func.sum(executions.c.count).over(partition_by=groups).label("many"),
         )
         .where(TROUBLE, executions.c.finished_at >= since)
         .subquery()
@@ -180,12 +181,18 @@ def troubles(tx: Connection, since: datetime) -> list[Trouble]:
 
 
 def started(tx: Connection) -> frozenset[int]:
-    """Return the schedules without any end so far of which something has started and has not ended."""
-    runs = select(executions.c.id).where(
-        executions.c.schedule_id == states.c.schedule_id, LIVE, executions.c.started_at.is_not(None)
-    )
+    """Return the schedules that neither succeeded nor failed so far, and of which something has started.
+
+    It runs, or is one of the last few that ended: cancelled after its start.
+    """
+    e = executions.c
+    mine = e.schedule_id == states.c.schedule_id
+    runs = select(e.id).where(mine, LIVE, e.started_at.is_not(None))
+    last = select(e.started_at).where(mine, e.fire_time.is_not(None)).order_by(e.fire_time.desc()).limit(_FEW)
+    begun = last.correlate(states).subquery()
     blank = (states.c.last_success_at.is_(None), states.c.last_failure_at.is_(None), states.c.runs > 0)
-    return frozenset(tx.scalars(select(states.c.schedule_id).where(*blank, runs.exists())))
+    ran = or_(runs.exists(), select(begun.c.started_at).where(begun.c.started_at.is_not(None)).exists())
+    return frozenset(tx.scalars(select(states.c.schedule_id).where(*blank, ran)))
 
 
 def task_successes(tx: Connection, found: Sequence[Trouble], living: Iterable[Living]) -> dict[int, datetime | None]:
@@ -222,7 +229,7 @@ def _trouble(row: RowMapping) -> Trouble:
         reason=row["reason"],
         fire_time=row["fire_time"],
         ended_at=row["finished_at"],
-        count=row["many"],
+        count=int(row["many"]),
         error=row["error"],
         error_type=row["error_type"],
         worker=row["worker"],

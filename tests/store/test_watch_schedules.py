@@ -148,19 +148,24 @@ def test_missed_fire_times_and_expired_ones_are_troubles(scope: Scope, clock: Ma
 
     skipped = found[State.SKIPPED, "misfire_skip"]
     assert (skipped.schedule_id, skipped.ended_at) == (schedule.id, clock.now())
+    assert skipped.count == 59, "one row stands for all of them"
     assert found[State.EXPIRED, "start_deadline"].execution == asked
 
 
-def test_started_are_schedules_whose_first_execution_runs(scope: Scope, clock: ManualClock) -> None:
-    for name in ("runs", "waits", "ran"):
+def test_started_are_schedules_of_which_something_ran_that_neither_succeeded_nor_failed(
+    scope: Scope, clock: ManualClock
+) -> None:
+    for name in ("runs", "waits", "ran", "stopped"):
         add_schedule(scope, name, cron="* * * * *")
     clock.advance(MINUTE)
     scan(scope.store)
     first = {one.schedule: one for one in all_executions(scope.store)}
     start(scope.store, first["runs"].id)
     run(scope.store, first["ran"].id)
+    run(scope.store, first["stopped"].id, State.CANCELLED)
 
-    assert scope.store.read(watch_schedules.started) == {first["runs"].schedule_id}
+    started = {first[name].schedule_id for name in ("runs", "stopped")}
+    assert scope.store.read(watch_schedules.started) == started
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ class Look:
     """Everything that judges may use. A slice whose facts are None was not looked at: its judges find nothing.
 
     `schedules` by id; `troubles`: what went wrong since the last look, the newest of each schedule and kind of trouble;
-    `living`: alerts by fingerprint; `heartbeat`: how often instances report; `started`: schedules without any end so
-    far of which something has started; `task_successes`: the newest success of tasks whose function was not found.
+    `living`: alerts by fingerprint; `heartbeat`: how often instances report; `started`: schedules that neither
+    succeeded nor failed so far, and of which something has started; `task_successes`: the newest success of tasks whose
+    function was not found.
     """
 
     now: datetime

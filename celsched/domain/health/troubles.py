@@ -73,7 +73,8 @@ def _finding(kind: AlertKind, scope: str, watched: Watched | None, trouble: Trou
 
 def _missed(watched: Watched, trouble: Trouble) -> str:
     when = f" {moment(trouble.fire_time, watched.timezone)}" if trouble.fire_time else ""
-    return f'the fire time{when} of "{watched.name}" was missed: skipped as {trouble.reason}'
+    missed = "was missed" if trouble.count == 1 else f"and {trouble.count - 1} more were missed"
+    return f'the fire time{when} of "{watched.name}" {missed}: skipped as {trouble.reason}'
 
 
 def _ended(words: str) -> Callable[[Watched, Trouble], str]:

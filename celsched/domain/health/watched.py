@@ -42,6 +42,7 @@ class Living:
 class Trouble:
     """Executions of one schedule (or of a task, started by hand) that went wrong the same way: the newest, how many.
 
+    `count` is of fire times: one skipped row may stand for a whole range of them.
     `state` and `reason` are the execution's words; `error_type` is that of its last attempt.
     """
 

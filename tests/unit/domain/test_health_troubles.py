@@ -56,6 +56,14 @@ def test_it_stays_after_its_rows_are_out_of_sight_until_the_next_success(
     assert found(kind, living=[opened]) is None, "the schedule was deleted"
 
 
+def test_a_missed_range_tells_how_many_it_stands_for() -> None:
+    many = make_trouble(state=State.SKIPPED, reason=Reason.TOO_LATE, count=298)
+    finding = found(K.MISSED, make_watched(), troubles=[many])
+    assert finding is not None
+    assert "and 297 more were missed" in finding.summary
+    assert finding.evidence.count == 298
+
+
 def test_a_newer_case_renews_the_alert() -> None:
     watched = make_watched(last_success_at=NOW - HOUR)
     old, new = make_trouble(execution=1, ended_at=NOW - 9 * MINUTE), make_trouble(execution=2)
