@@ -3,10 +3,11 @@
 It never knows what a step does, and never reads the clock itself.
 """
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from celsched.clock import Clock
@@ -71,21 +72,32 @@ def stop_on_signals(
 ) -> Iterator[None]:
     """Within the block SIGTERM and SIGINT set `stop`, and the former handlers come back at its end.
 
-    `on_stop` is called after the first signal (to end a wait), `hurry` after each further one. Both run inside a signal
-    handler: they may set events, and do nothing that takes a lock which the interrupted code could hold. Only the main
-    thread may enter.
+    `on_stop` is called after the first signal (to end a wait), `hurry` after each further one, both by a thread of
+    their own: a handler runs in the midst of other code, another signal's handler too, and whatever takes a lock there
+    (`Event.set` does) waits for ever where that code holds it. Only the main thread may enter.
     """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
 
     def handle(number: int, frame: FrameType | None) -> None:
-        again = stop.is_set()
-        stop.set()
-        call = hurry if again else on_stop
-        if call is not None:
-            call()
+        with suppress(BlockingIOError):  # full: there are enough
+            os.write(writer, b"!")
 
+    def listen() -> None:
+        while os.read(reader, 1):
+            call = hurry if stop.is_set() else on_stop
+            stop.set()
+            if call is not None:
+                call()
+
+    listener = threading.Thread(target=listen, name="signals", daemon=True)
+    listener.start()
     former = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
+        os.close(writer)
+        listener.join()
+        os.close(reader)

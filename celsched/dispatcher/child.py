@@ -57,7 +57,7 @@ class EmbeddedWorker:
             self.start()
 
     def hurry(self) -> None:
-        """Let `stop`, now or later, give tasks no time to end by themselves. Safe in a signal handler."""
+        """Let `stop`, now or later, give tasks no time to end by themselves. Any thread may call."""
         self._hurried = True
         if self._asked and self._process is not None:
             with suppress(ProcessLookupError):

@@ -104,7 +104,7 @@ class Daemon:
         self._leave()
 
     def wake(self) -> None:
-        """End the present waits; safe in a signal handler."""
+        """End the present waits; any thread may call."""
         self._parts.doorbell.poke()
 
     def _wait(self, seconds: float) -> None:

@@ -68,8 +68,8 @@ class Store:
         """Run `work` in a writing transaction and commit; what it returned is true only once this returns.
 
         On a lost connection, serialization failure, deadlock or busy database the whole of it is run again with
-        back-off, for `patience` seconds or until `stop` is set. What heals by a person and by no back-off (a full disk, a
-        password, a right that was taken) is waited for only where `patience` is FOR_EVER.
+        back-off, for `patience` seconds or until `stop` is set. What only a person heals (a full disk, a password, a
+        right that was taken) is waited for only where `patience` is FOR_EVER.
 
         Raises:
             StoreUnreachable: the database did not take it in time. StoreFull: its disk has no room for it.

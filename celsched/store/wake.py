@@ -43,7 +43,7 @@ class Doorbell:
         self._poked = threading.Event()
 
     def poke(self) -> None:
-        """Wake the waiter; safe in a signal handler and from any thread."""
+        """Wake the waiter; any thread may call."""
         self._poked.set()
         with suppress(BlockingIOError, OSError):
             os.write(self._writer, b"!")

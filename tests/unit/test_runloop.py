@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime
 
@@ -98,3 +100,20 @@ def test_first_signal_stops_and_further_ones_hurry(number: signal.Signals) -> No
         os.kill(os.getpid(), signal.SIGINT)
     assert calls == ["stop", "hurry", "hurry"]
     assert signal.getsignal(number) is before
+
+
+_INTERRUPTED = """
+import os, signal, threading
+from celsched.runloop import stop_on_signals
+
+stop = threading.Event()
+with stop_on_signals(stop):
+    with stop._cond:  # as for a moment in each wait
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+    assert stop.wait(5)
+"""
+
+
+def test_a_signal_in_the_midst_of_a_wait_does_not_lock_the_process_up() -> None:
+    subprocess.run([sys.executable, "-c", _INTERRUPTED], check=True, timeout=20)
