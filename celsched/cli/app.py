@@ -4,6 +4,7 @@ It never does a command's work, and imports a command's module only when it is c
 """
 
 import errno
+import logging
 import os
 import sys
 import traceback
@@ -73,6 +74,7 @@ def main(args: Sequence[str] | None = None, *, cli: CliContext | None = None) ->
     """Run one command and return the exit code; no exception leaves it."""
     cli = cli or CliContext()
     _never_fail_to_encode(cli)
+    logging.getLogger("psycopg").addFilter(_not_told_by_us)
     try:
         with cli:
             code = _invoke(hoisted(list(sys.argv[1:] if args is None else args)), cli)
@@ -87,6 +89,11 @@ def main(args: Sequence[str] | None = None, *, cli: CliContext | None = None) ->
         return exit_code(error)
     except Exception as error:
         return _report(_unwritable(error) or error, cli)
+
+
+def _not_told_by_us(record: logging.LogRecord) -> bool:
+    """Whether a driver's record is news: the error that it speaks of here is raised as well, and told in our words."""
+    return not str(record.msg).startswith("error ignored")
 
 
 def _unwritable(error: Exception) -> CelschedError | None:
