@@ -1,4 +1,8 @@
-"""Owns what a person does with alerts: look, acknowledge, resolve, silence. It never judges what is wrong."""
+"""Owns what a person does with alerts: look, acknowledge, resolve, silence. It never judges what is wrong.
+
+Each reads the clock once, before its transaction: run again because the reply to a COMMIT was lost, it knows by that
+instant what it did itself.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +10,7 @@ from datetime import datetime, timedelta
 
 from celsched.domain.alert import Alert
 from celsched.domain.health.kinds import KINDS
-from celsched.domain.silencing import Matchers, Silence
+from celsched.domain.silencing import LONGEST, Matchers, Silence
 from celsched.errors import Conflict, NotFound, UsageError
 from celsched.operations.scope import Scope, not_found
 from celsched.operations.wording import moment
@@ -14,8 +18,6 @@ from celsched.store import alert_desk, alerts, audit, silences
 from celsched.store.alert_desk import AlertFilter, Tally
 from celsched.store.alerts import OPEN, RESOLVED, StoredAlert
 from celsched.store.store import Tx
-
-LONGEST_SILENCE = timedelta(days=30)
 
 
 def listing(scope: Scope, wanted: AlertFilter, limit: int) -> list[StoredAlert]:
@@ -54,8 +56,9 @@ def acknowledge(scope: Scope, ids: Sequence[int], note: str | None = None) -> li
         NotFound: there is no such alert. Conflict: one is not open.
     """
 
+    now = scope.now()
+
     def work(tx: Tx) -> list[StoredAlert]:
-        now = scope.now()
         for alert in _open(tx, ids, "acknowledge"):
             if alert_desk.acknowledge(tx, alert.id, scope.by.user, note, now):
                 audit.write(tx, scope.by, audit.Event("acknowledge", "alert", str(alert.id), _about(alert, note)), now)
@@ -72,9 +75,12 @@ def resolve(scope: Scope, ids: Sequence[int], note: str) -> list[StoredAlert]:
     """
     if not note.strip():
         raise UsageError("the note is blank", hint="say what was done about it")
+    now = scope.now()
 
     def work(tx: Tx) -> list[StoredAlert]:
-        now = scope.now()
+        found = _all(tx, ids)
+        if all(alert.resolved_at == now and alert.resolved_by == scope.by.user for alert in found):
+            return found
         for alert in _open(tx, ids, "resolve"):
             if not alert_desk.resolve(tx, alert.id, scope.by.user, note, now):
                 raise Conflict(f"alert {alert.id} was resolved in this moment; nothing was changed")
@@ -99,9 +105,12 @@ def silence(scope: Scope, matchers: Matchers, until: datetime, reason: str) -> t
     _require_sound(matchers, until - now, reason)
 
     def work(tx: Tx) -> tuple[Silence, int]:
-        made = silences.add(tx, matchers, (now, until), scope.by, reason, now)
-        about = {"reason": reason, "until": until, "matchers": said(matchers)}
-        audit.write(tx, scope.by, audit.Event("silence", "silence", str(made.id), about), now)
+        wanted, mine = (matchers, until, reason), silences.made_at(tx, scope.by, now)
+        made = next((one for one in mine if (one.matchers, one.ends_at, one.reason) == wanted), None)
+        if made is None:
+            made = silences.add(tx, matchers, (now, until), scope.by, reason, now)
+            about = {"reason": reason, "until": until, "matchers": said(matchers)}
+            audit.write(tx, scope.by, audit.Event("silence", "silence", str(made.id), about), now)
         return made, sum(matchers.fit(_plain(alert)) for alert in alerts.firing(tx))
 
     return scope.store.write(work)
@@ -114,7 +123,7 @@ def _require_sound(matchers: Matchers, length: timedelta, reason: str) -> None:
         )
     if not reason.strip():
         raise UsageError("the reason is blank", hint="whoever wonders about the quiet reads it")
-    if not timedelta(0) < length <= LONGEST_SILENCE:
+    if not timedelta(0) < length <= LONGEST:
         raise UsageError("a silence ends in the future, within 30 days", hint="for example --for 2h, or --until 18:00")
 
 
@@ -131,11 +140,14 @@ def unsilence(scope: Scope, silence_id: int) -> Silence:
         NotFound: there is no such silence. Conflict: it has ended before.
     """
 
+    now = scope.now()
+
     def work(tx: Tx) -> Silence:
-        now = scope.now()
         found = silences.find(tx, [silence_id]).get(silence_id)
         if found is None:
             raise not_found("silence", silence_id)
+        if found.ends_at == now:
+            return found
         if not silences.end(tx, silence_id, now):
             raise Conflict(f"silence {silence_id} ended at {moment(found.ends_at, scope.zone)}")
         audit.write(tx, scope.by, audit.Event("unsilence", "silence", str(silence_id)), now)

@@ -36,6 +36,12 @@ def add(
     return _record({"id": made, **values})
 
 
+def made_at(tx: Connection, by: Requester, created_at: datetime) -> list[Silence]:
+    """Return what somebody made at this instant, to the microsecond."""
+    mine = (silences.c.created_at == created_at, silences.c.author == by.user, silences.c.host == by.host)
+    return _all(tx, select(silences).where(*mine))
+
+
 def active(tx: Connection, now: datetime) -> list[Silence]:
     """Return those in force."""
     return _all(tx, select(silences).where(silences.c.starts_at <= now, silences.c.ends_at > now))
