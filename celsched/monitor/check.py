@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from celsched.clock import Clock
+from celsched.domain.health.explained import explained, unexplained
+from celsched.domain.health.finding import Finding
 from celsched.domain.health.judge import examine
 from celsched.domain.health.kinds import Severity
 from celsched.domain.health.look import Look
@@ -13,6 +15,7 @@ from celsched.domain.options import Layer
 from celsched.monitor.observe import Observer, Surroundings
 from celsched.store import alerts, watch_schedules
 from celsched.store.alerts import StoredAlert
+from celsched.store.last_failures import last_failures
 from celsched.store.store import Store, Tx
 
 log = logging.getLogger(__name__)
@@ -68,7 +71,7 @@ class Watcher:
         except Exception:
             self._observer.failed()
             raise
-        findings = examine(look)
+        findings = self._explained(look, examine(look))
 
         def work(tx: Tx) -> tuple[alerts.Flips, list[StoredAlert]]:
             return alerts.settle(tx, findings, look.living, now, self._clock.now()), alerts.firing(tx)
@@ -79,6 +82,11 @@ class Watcher:
         self._observer.end(now)
         _tell(flips)
         return CheckResult(firing)
+
+    def _explained(self, look: Look, findings: list[Finding]) -> list[Finding]:
+        wanted = unexplained(look, findings)
+        read = self._store.read(lambda tx: last_failures(tx, wanted)) if wanted else {}
+        return explained(look, findings, read)
 
     def _look(self, tx: Tx, now: datetime) -> Look:
         since = now - _FIRST if self._looked_at is None else max(self._looked_at - _AGAIN, now - _FIRST)

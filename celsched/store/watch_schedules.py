@@ -171,6 +171,7 @@ def troubles(tx: Connection, since: datetime) -> list[Trouble]:
             executions.c.worker,
             func.row_number().over(partition_by=groups, order_by=newest).label("place"),
             func.sum(executions.c.count).over(partition_by=groups).label("many"),
+            func.min(executions.c.finished_at).over(partition_by=groups).label("first_at"),
         )
         .where(TROUBLE, executions.c.finished_at >= since)
         .subquery()
@@ -233,4 +234,5 @@ def _trouble(row: RowMapping) -> Trouble:
         error=row["error"],
         error_type=row["error_type"],
         worker=row["worker"],
+        first_at=row["first_at"],
     )

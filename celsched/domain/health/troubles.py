@@ -11,7 +11,7 @@ from celsched.domain.execution import Reason, State
 from celsched.domain.health.finding import Evidence, Finding
 from celsched.domain.health.kinds import KINDS, AlertKind
 from celsched.domain.health.look import Judge, Look
-from celsched.domain.health.subjects import living_of, same, schedule_of
+from celsched.domain.health.subjects import about, living_of, same, schedule_of
 from celsched.domain.health.watched import Living, Trouble, Watched
 from celsched.domain.health.words import command, last_line, moment
 
@@ -29,13 +29,20 @@ def _judge(kind: AlertKind, fits: Callable[[Trouble], bool], say: Callable[[Watc
         for schedule_id, trouble in newest.items():
             watched = look.schedules[schedule_id]
             if not _better_since(watched, trouble.ended_at):
-                yield _finding(kind, f"schedule:{schedule_id}", watched, trouble, say(watched, trouble))
+                found = _finding(kind, watched.scope, watched, trouble, say(watched, trouble))
+                yield replace(found, since=look.since(kind, watched.scope, _began(watched, trouble)))
         for alert in living_of(look, kind):
             schedule_id = schedule_of(alert.scope) or 0
             if schedule_id not in newest and _goes_on(look, alert, schedule_id):
                 yield same(alert, schedule_id)
 
     return judge
+
+
+def _began(watched: Watched, trouble: Trouble) -> datetime:
+    """Return when it began: with the first of those seen together, unless a success lies between."""
+    first = trouble.first_at
+    return trouble.ended_at if first is None or _better_since(watched, first) else first
 
 
 def _better_since(watched: Watched, instant: datetime) -> bool:
@@ -103,7 +110,7 @@ def unknown_task(look: Look) -> Iterator[Finding]:
             watched = look.schedules.get(trouble.schedule_id or 0)
             summary = f'no worker can run the task "{trouble.task}": {last_line(trouble.error)}'
             found = _finding(AlertKind.UNKNOWN_TASK, f"task:{task_id}", watched, trouble, summary)
-            yield replace(found, subject=trouble.task)
+            yield replace(found, subject=trouble.task, since=look.since(found.kind, found.scope, trouble.ended_at))
     for alert in living_of(look, AlertKind.UNKNOWN_TASK):
         task_id = int(alert.scope.partition(":")[2])
         success = look.task_successes.get(task_id)
@@ -123,19 +130,9 @@ def consecutive_failures(look: Look) -> Iterator[Finding]:
         rule = watched.rules[kind]
         if streak >= rule.number("count"):
             failed_at = watched.state.last_failure_at or look.now
-            yield Finding(
-                kind,
-                watched.scope,
-                rule.kind.severity,
-                watched.name,
-                f'"{watched.name}" failed {streak} times in a row',
-                look.since(kind, watched.scope, failed_at),
-                watched.id,
-                event_at=failed_at,
-                evidence=Evidence(
-                    last_success_at=watched.state.last_success_at, command=command("show", watched.name), count=streak
-                ),
-            )
+            text = f'"{watched.name}" failed {streak} times in a row'
+            found = about(kind, watched, text, look.since(kind, watched.scope, failed_at), count=streak)
+            yield replace(found, event_at=failed_at)
         elif alert is not None and watched.state.success_streak < rule.number("recovery"):
             yield same(alert, watched.id)
 

@@ -43,7 +43,8 @@ class Trouble:
     """Executions of one schedule (or of a task, started by hand) that went wrong the same way: the newest, how many.
 
     `count` is of fire times: one skipped row may stand for a whole range of them.
-    `state` and `reason` are the execution's words; `error_type` is that of its last attempt.
+    `state` and `reason` are the execution's words; `error_type` is that of its last attempt. `first_at`: when the first
+    of those that were seen together ended.
     """
 
     execution: int
@@ -58,6 +59,7 @@ class Trouble:
     error: str | None
     error_type: str | None
     worker: str | None
+    first_at: datetime | None = None
 
     @property
     def unknown_task(self) -> bool:

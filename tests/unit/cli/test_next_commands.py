@@ -17,7 +17,10 @@ _WRITTEN = {
     for source in _SOURCES
     for found in re.findall(r'f?"celsched ([a-z][^"]*)"', source.read_text(encoding="utf-8"))
 }
-_SAID = sorted(_WRITTEN | {f"{word} 'هر شب'" for word in {*NEXT_COMMANDS.values(), "why"}})
+_CALLED = {
+    word for source in _SOURCES for word in re.findall(r'\bcommand\("([a-z ]+)"', source.read_text(encoding="utf-8"))
+}
+_SAID = sorted(_WRITTEN | {f"{word} 'هر شب'" for word in {*NEXT_COMMANDS.values(), *_CALLED, "why"}})
 
 
 def test_there_are_some() -> None:
