@@ -9,6 +9,9 @@ from itertools import count
 
 import pytest
 
+from tests.support.browser import find_browser
+from tests.support.extras import ALL_MUST_RUN, installed
+from tests.support.rabbitmq import RabbitServer, find_rabbitmq
 from tests.support.services import PostgresServer, RedisServer
 
 _numbers = count(1)
@@ -16,7 +19,7 @@ _numbers = count(1)
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before anything is collected, drop what the caller's shell would decide for the tests and their subprocesses."""
-    for name in list(os.environ):
+    for name in set(os.environ) - {ALL_MUST_RUN}:
         if name.startswith(("CELSCHED_", "CELERY_", "LC_")) or name in {
             "LANGUAGE",
             "NO_COLOR",
@@ -43,6 +46,35 @@ def redis_url(redis_server: RedisServer) -> str:
     client.flushall()
     client.close()
     return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_program() -> str:
+    """The path of RabbitMQ's program, which pip cannot install."""
+    return installed(find_rabbitmq(), "rabbitmq-server")
+
+
+@pytest.fixture(scope="session")
+def rabbit_server(tmp_path_factory: pytest.TempPathFactory, rabbitmq_program: str) -> Iterator[RabbitServer]:
+    """The session's RabbitMQ; a test that stops, kills or freezes one makes its own."""
+    server = RabbitServer(tmp_path_factory.mktemp("rabbitmq"), rabbitmq_program)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def rabbit_url(rabbit_server: RabbitServer) -> str:
+    """The URL of a fresh virtual host of the session's RabbitMQ."""
+    return rabbit_server.add_vhost(f"test-{next(_numbers)}")
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    """The path of a browser, which pip cannot install."""
+    return installed(find_browser(), "chromium")
 
 
 @pytest.fixture(scope="session")

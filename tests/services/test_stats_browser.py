@@ -14,19 +14,14 @@ from celsched.domain.execution import State
 from celsched.operations.requests import RunNow, run_now
 from celsched.operations.scope import Scope
 from tests.support import actors
-from tests.support.browser import Page, find_browser, page_of
+from tests.support.browser import Page, page_of
 from tests.support.clock import ManualClock
 from tests.support.factories import add_schedule
 
-BROWSER = find_browser()
 NASTY = "<script>document.title = 'run'</script><img src=x> & گزارش شبانه"
 _BARS = """[...document.querySelectorAll('.chart .stack i')].map(bar => ({
     kind: bar.className, colour: getComputedStyle(bar).backgroundColor,
     height: bar.getBoundingClientRect().height, width: bar.getBoundingClientRect().width}))"""
-
-pytestmark = pytest.mark.skipif(
-    BROWSER is None, reason="no chromium is installed (apt-get install chromium): the page is not shown by a browser"
-)
 
 
 @pytest.fixture
@@ -45,10 +40,9 @@ def written(scope: Scope, clock: ManualClock, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def page(tmp_path: Path, written: Path) -> Iterator[Page]:
+def page(tmp_path: Path, browser: str, written: Path) -> Iterator[Page]:
     """The page, shown in a window of a laptop."""
-    assert BROWSER is not None
-    with page_of(BROWSER, tmp_path / "browser") as made:
+    with page_of(browser, tmp_path / "browser") as made:
         made.resize(1280, 800)
         made.open(written)
         yield made

@@ -24,7 +24,6 @@ from psycopg import sql
 
 from tests.support.waiting import wait_until
 
-_START_TIMEOUT = 30.0
 _STOP_TIMEOUT = 20.0
 
 
@@ -35,8 +34,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class _Server:
-    """One child process with its log file; the base of both servers. `host` is the one address that it listens on."""
+class Server:
+    """One child process with its log file; the base of all servers. `host` is the one address that it listens on."""
+
+    start_timeout = 30.0
 
     def __init__(self, folder: Path, port: int | None, host: str) -> None:
         self.folder = folder
@@ -63,15 +64,32 @@ class _Server:
         """Let a frozen server go on."""
         os.kill(self.pid, signal.SIGCONT)
 
-    def _spawn(self, command: list[str], ready: Callable[[], bool], *, user: int | None = None) -> None:
+    def _spawn(
+        self,
+        command: list[str],
+        ready: Callable[[], bool],
+        *,
+        user: int | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         assert not self.running(), "the server runs already"
         groups = None if user is None else list[int]()
+        environment = plain_environment() if env is None else env
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, env=_plain_environment(), user=user, group=user, extra_groups=groups
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                user=user,
+                group=user,
+                extra_groups=groups,
             )
         try:
-            wait_until(lambda: self._dead() or ready(), timeout=_START_TIMEOUT, message=f"{command[0]} accepts clients")
+            wait_until(
+                lambda: self._dead() or ready(), timeout=self.start_timeout, message=f"{command[0]} accepts clients"
+            )
         except AssertionError:
             self._end(signal.SIGKILL)
             raise
@@ -95,7 +113,7 @@ class _Server:
         self._process = None
 
 
-class RedisServer(_Server):
+class RedisServer(Server):
     """A Redis without persistence on a port of its own, which a restart keeps."""
 
     def __init__(self, folder: Path, port: int | None = None, *, host: str = "127.0.0.1") -> None:
@@ -139,7 +157,7 @@ class RedisServer(_Server):
         return False
 
 
-class PostgresServer(_Server):
+class PostgresServer(Server):
     """A PostgreSQL with its own data folder and port; fsync is off, so it survives its own death but no power cut."""
 
     def __init__(self, folder: Path, port: int | None = None, *, host: str = "127.0.0.1") -> None:
@@ -221,7 +239,7 @@ class PostgresServer(_Server):
         command += ["--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]
         user, groups = self._user, None if self._user is None else list[int]()
         done = subprocess.run(
-            command, capture_output=True, env=_plain_environment(), user=user, group=user, extra_groups=groups
+            command, capture_output=True, env=plain_environment(), user=user, group=user, extra_groups=groups
         )
         if done.returncode:
             raise AssertionError(f"initdb failed:\n{done.stderr.decode(errors='replace')}")
@@ -264,5 +282,6 @@ def _let_through(path: Path) -> None:
         parent.chmod(parent.stat().st_mode | 0o011)
 
 
-def _plain_environment() -> Mapping[str, str]:
+def plain_environment() -> Mapping[str, str]:
+    """Return what a server gets of our environment."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
