@@ -9,13 +9,17 @@ from celsched.domain.compose import subject_of
 from celsched.domain.definition import effective
 from celsched.domain.options import Layer
 from celsched.domain.plan import paused_range
-from celsched.errors import CelschedError
+from celsched.errors import StoreUnreachable
 from celsched.store import definitions, due, instances, retention
 from celsched.store.store import Store, Tx
 
 log = logging.getLogger(__name__)
 _ROUNDS = 20
 """Batches a call removes at most, so that a huge backlog never holds up the scan for long."""
+_SUMMED = 200
+"""Resting schedules that a call looks at, for the same reason."""
+_SLACK = timedelta(days=1)
+"""By how much a resting schedule's ledger may reach back behind what is kept; else each call would write to all."""
 
 
 class Housekeeping:
@@ -26,12 +30,12 @@ class Housekeeping:
         self._clock = clock
         self._settings = settings
         self._keep = keep
+        self._looked_at = 0
 
     def run_once(self) -> int:
         """Purge what ended, and alerts that were resolved, longer ago than `keep`; return how many executions went."""
         before = self._clock.now() - self._keep
-        for schedule_id in self._store.read(lambda tx: definitions.resting_since(tx, before)):
-            self._sum_up(schedule_id, before)
+        self._sum_up_some(before)
         gone = 0
         for _ in range(_ROUNDS):
             purged = self._store.write(lambda tx: retention.purge_batch(tx, before))
@@ -45,6 +49,16 @@ class Housekeeping:
         if gone:
             log.info("purged %d executions that ended before %s", gone, before.isoformat(), extra={"action": "purged"})
         return gone
+
+    def _sum_up_some(self, before: datetime) -> None:
+        """Sum up the next resting schedules by id; after the last one it begins anew."""
+        after = self._looked_at
+        found = self._store.read(
+            lambda tx: definitions.resting_since(tx, before - _SLACK, after_id=after, limit=_SUMMED)
+        )
+        for schedule_id in found:
+            self._sum_up(schedule_id, before)
+        self._looked_at = found[-1] if len(found) == _SUMMED else 0
 
     def _sum_up(self, schedule_id: int, before: datetime) -> None:
         """Record what a pause that goes on has passed over until `before`, so that the ledger has no hole there."""
@@ -63,5 +77,7 @@ class Housekeeping:
 
         try:
             self._store.write(work)
-        except CelschedError as error:  # one that cannot be planned must not hold up the purge
+        except StoreUnreachable:
+            raise
+        except Exception as error:  # one that cannot be read or planned must not hold up the purge
             log.debug("the pause of schedule %d is not summed up: %s", schedule_id, error)

@@ -155,13 +155,18 @@ def lock_names(tx: Connection) -> None:
         tx.execute(text("SELECT pg_advisory_xact_lock(7305813)"))
 
 
-def resting_since(tx: Connection, before: datetime) -> list[int]:
-    """Return living schedules without a coming fire time (paused, disabled, ended) undecided since before `before`."""
+def resting_since(tx: Connection, before: datetime, *, after_id: int, limit: int) -> list[int]:
+    """Return living schedules without a coming fire time (paused, disabled, ended) undecided since before `before`.
+
+    They come by id, those behind `after_id` only.
+    """
     query = (
         select(states.c.schedule_id)
         .select_from(states.join(schedules, states.c.schedule_id == schedules.c.id))
         .where(schedules.c.deleted_at.is_(None), states.c.wake_at.is_(None), states.c.cursor < before)
+        .where(states.c.schedule_id > after_id)
         .order_by(states.c.schedule_id)
+        .limit(limit)
     )
     return list(tx.scalars(query))
 

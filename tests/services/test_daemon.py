@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from celsched.clock import SystemClock
 from celsched.dispatcher.daemon import Daemon, Parts
@@ -21,15 +21,17 @@ from celsched.operations.control import pause, resume
 from celsched.operations.requests import RunNow, run_now
 from celsched.operations.scope import Scope
 from celsched.service import ServiceManager
-from celsched.store import instances
+from celsched.store import definitions, instances
+from celsched.store.definitions import StoredSchedule
 from celsched.store.presence import Presence
 from celsched.store.store import Store
+from celsched.store.tables import schedules
 from celsched.store.tables_watch import alerts
 from celsched.store.wake import Doorbell
 from tests.store.messages import find, settle
 from tests.support.actors import DAEMON, all_executions, run
 from tests.support.clock import ManualClock
-from tests.support.factories import add_schedule, add_task
+from tests.support.factories import add_schedule, add_task, make_schedule, make_task, store_definitions
 from tests.support.publisher import RecordingPublisher
 from tests.support.stores import START
 from tests.support.waiting import wait_until
@@ -195,3 +197,42 @@ def test_housekeeping_sums_up_a_pause_that_outlasts_retention(scope: Scope, cloc
     assert (row.state, row.reason, row.count) == (State.SKIPPED, "paused", 10)
     resume(scope, ["schedule"])
     assert [one.count for one in all_executions(scope.store)] == [10, 30]
+
+
+def test_schedules_that_rest_for_good_are_written_once_a_day_and_not_all_in_one_go(
+    scope: Scope, store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_definitions(scope, make_task(), *(make_schedule(f"once {n}", at=clock.now() + SECOND) for n in range(5)))
+    clock.advance(2 * SECOND)
+    assert DueScan(store, clock, {}, DAEMON).run_once().fires == 5
+    clock.advance(timedelta(days=32))
+    monkeypatch.setattr("celsched.dispatcher.housekeeping._SUMMED", 2)
+    housekeeping = Housekeeping(store, clock, {}, keep=timedelta(days=30))
+    written: list[int] = []
+
+    def turn() -> int:
+        before = {one.id: one.state.revision for one in _schedules(store)}
+        housekeeping.run_once()
+        clock.advance(timedelta(minutes=10))
+        written.append(sum(one.state.revision != before[one.id] for one in _schedules(store)))
+        return written[-1]
+
+    assert [turn() for _ in range(6)] == [2, 2, 1, 0, 0, 0]
+    clock.advance(timedelta(days=1))
+    assert [turn() for _ in range(4)] == [2, 2, 1, 0]
+
+
+def _schedules(store: Store) -> list[StoredSchedule]:
+    return store.read(definitions.all_schedules)
+
+
+def test_a_resting_schedule_that_cannot_be_read_does_not_hold_up_the_purge(
+    scope: Scope, store: Store, clock: ManualClock
+) -> None:
+    add_schedule(scope, every=timedelta(days=1))
+    run(store, run_now(scope, RunNow("schedule")))
+    pause(scope, ["schedule"])
+    store.write(lambda tx: tx.execute(update(schedules).values(options={"of_a_newer_version": 1})))
+    clock.advance(timedelta(days=40))
+
+    assert Housekeeping(store, clock, {}, keep=timedelta(days=30)).run_once() == 1
