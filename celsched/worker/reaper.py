@@ -41,7 +41,10 @@ def main() -> None:
 
 
 def _told() -> set[int]:
-    """Return the children that are left, or whose group may be; a number that belongs to somebody else now is not."""
+    """Return the children that are left, or whose group may be; a number that belongs to somebody else now is not.
+
+    Nobody's child are 0 and 1: from the latter everything descends.
+    """
     told: dict[int, int | None] = {}
     for line in sys.stdin:
         pid = int(line[1:])
@@ -50,7 +53,7 @@ def _told() -> set[int]:
         else:
             told.pop(pid, None)
     # A number is not used again while a process group has it.
-    return {pid for pid, born in told.items() if _born(pid) in (None, born)}
+    return {pid for pid, born in told.items() if pid > 1 and _born(pid) in (None, born)}
 
 
 def _born(pid: int) -> int | None:

@@ -5,21 +5,29 @@ It never waits for it. The pipe is the message: when this process dies, however 
 
 import contextlib
 import logging
+import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from celsched.worker import reaper
 
 logger = logging.getLogger(__name__)
 
+_AGAIN = 5.0
+"""Seconds between two starts, so that one that cannot live is not started ten times a second."""
+
 
 class ReaperLink:
     """The running reaper of one worker. `folder` is removed by it at the end."""
 
-    def __init__(self, worker_id: str, folder: Path) -> None:
+    def __init__(self, worker_id: str, folder: Path, monotonic: Callable[[], float]) -> None:
         self._command = [sys.executable, "-I", "-S", str(reaper.__file__), worker_id, str(folder)]
+        self._monotonic = monotonic
+        self._again_at = -math.inf
+        self._failure = ""
         self._told: set[int] = set()
         self._process: subprocess.Popen[bytes] | None = None
         # A bare descriptor: a buffered file has a lock, and a child forked while it is held could never let go of it.
@@ -40,7 +48,8 @@ class ReaperLink:
 
     def tell(self, children: set[int]) -> None:
         """Say which pool children there are now; a reaper that has died is replaced and told everything."""
-        if self._process is None or self._process.poll() is not None:
+        dead = self._process is None or self._process.poll() is not None
+        if dead and self._monotonic() >= self._again_at:
             self._start()
         if self._pipe is None or children == self._told:
             return
@@ -72,6 +81,7 @@ class ReaperLink:
     def _start(self) -> None:
         self._hang_up()
         self._told = set()
+        self._again_at = self._monotonic() + _AGAIN
         reading, self._pipe = os.pipe()
         try:
             self._process = subprocess.Popen(
@@ -80,6 +90,8 @@ class ReaperLink:
         except OSError as error:
             self._process = None
             self._hang_up()
-            logger.warning("the reaper cannot be started (%s); if this worker is killed, orphans may stay", error)
+            if str(error) != self._failure:  # said once, tried on
+                self._failure = str(error)
+                logger.warning("the reaper cannot be started (%s); if this worker is killed, orphans may stay", error)
         finally:
             os.close(reading)

@@ -161,7 +161,7 @@ class WorkerSide:
         desk = Desk(DeskStore(desk_store), slots, folder, Redactor(self.settings.redact), clock.monotonic)
         queues = list(self.app.amqp.queues.consume_from)
         ledger = Ledger(desk, guard, instance_of(identity, queues, concurrency, desk_store.clock.now()))
-        self._reaper = ReaperLink(identity.id, folder)
+        self._reaper = ReaperLink(identity.id, folder, clock.monotonic)
         self._reaper.start()
         self._hearing = Hearing(desk.store, slots, clock.monotonic, self._served(queues), self.settings.republish)
         turns = Turns(self._tell_alive, self._check_hearing)
