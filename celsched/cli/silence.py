@@ -48,6 +48,9 @@ def silence(  # noqa: PLR0913  a command's options
     ] = None,
     queue: Annotated[str | None, typer.Option("--queue", metavar="QUEUE", help="Of this queue.")] = None,
     label: LabelOption = None,
+    begin: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="From when on: 22:00, +1d. Without: from now on.")
+    ] = None,
     length: Annotated[str | None, typer.Option("--for", metavar="DURATION", help="How long: 2h, 3d.")] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Until when: 18:00, +2h.")] = None,
 ) -> None:
@@ -55,20 +58,24 @@ def silence(  # noqa: PLR0913  a command's options
     cli = CliContext.of(ctx)
     scope = scope_of(cli)
     matchers = Matchers(frozenset(kind or ()), schedule, queue, labels_of(label))
-    made, covered = operations.silence(scope, matchers, _end(scope, length, until), reason)
-    now = "no alert that is open" if not covered else f"{covered} open alert{'' if covered == 1 else 's'}"
-    cli.print(printable(f"silence {made.id}: {operations.said(matchers)}, until {wall(made.ends_at, scope.zone)}"))
-    cli.say(f"it covers {now}; `celsched unsilence {made.id}` ends it")
+    now = scope.now()
+    first = now if begin is None else parse_instant(begin, scope.zone, now)
+    made, covered = operations.silence(scope, matchers, _end(scope, first, length, until), reason, begin=first)
+    during = f"until {wall(made.ends_at, scope.zone)}"
+    ahead = first > now
+    during = f"from {wall(made.starts_at, scope.zone)} {during}" if ahead else during
+    cli.print(printable(f"silence {made.id}: {operations.said(matchers)}, {during}"))
+    covers = "no alert that is open" if not covered else f"{covered} open alert{'' if covered == 1 else 's'}"
+    cli.say(f"it {'has not begun' if ahead else f'covers {covers}'}; `celsched unsilence {made.id}` ends it")
 
 
-def _end(scope: Scope, length: str | None, until: str | None) -> datetime:
+def _end(scope: Scope, begin: datetime, length: str | None, until: str | None) -> datetime:
     if (length is None) == (until is None):
         raise UsageError("a silence needs an end", hint="give one of --for 2h and --until 18:00")
-    now = scope.now()
     if until is not None:
-        return parse_instant(until, scope.zone, now)
+        return parse_instant(until, scope.zone, scope.now())
     try:
-        return now + parse_duration(length or "")
+        return begin + parse_duration(length or "")
     except OverflowError:
         raise UsageError("a silence ends within 30 days", hint="for example --for 2h") from None
 

@@ -11,7 +11,7 @@ from celsched.domain.health import running
 from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.look import Look
 from celsched.domain.health.machine_facts import ClockReading, MachineFacts, Openings, Seen
-from celsched.domain.health.subjects import living_of, schedule_of
+from celsched.domain.health.subjects import living_of, schedule_of, task_of
 from celsched.domain.health.work_facts import Run, Success, WorkFacts
 from celsched.domain.silence import Silence
 from celsched.monitor.clocks import ClockWatch
@@ -74,7 +74,9 @@ class Observer:
         """Return the look with the facts of work and machine, read in this transaction; it may be run again."""
         everybody = watch_machine.everybody(tx, look.now - look.rule(AlertKind.DUP_DELIVERY).length("quiet"))
         seen = heard(self._instances, everybody.seen, look.now, self._monotonic)
-        return replace(look, work=self._work(tx, look, seen), machine=self._machine(tx, look, seen, everybody))
+        work = self._work(tx, look, seen)
+        asked = watch_work.task_layers(tx, _tasks_alone(look, work))
+        return replace(look, work=work, machine=self._machine(tx, look, seen, everybody), task_layers=asked)
 
     def failed(self) -> None:
         """The store could not be read: since the last look nobody could be heard, who lives has still to say so."""
@@ -132,6 +134,14 @@ class Observer:
             openings=_openings(tx, look),
             channels=notices.channel_health(tx, self.around.channels),
         )
+
+
+def _tasks_alone(look: Look, work: WorkFacts) -> set[int]:
+    """Return the tasks that findings may be about: of executions without a schedule, of functions not found."""
+    found = {one.task_id for one in look.troubles if one.unknown_task}
+    found |= {one.task_id for one in work.waiting if one.schedule_id is None}
+    found |= {one.task_id for one in work.running if one.schedule_id is None}
+    return found | {number for alert in look.living.values() if (number := task_of(alert.scope)) is not None}
 
 
 def heard(silence: Silence, seen: Sequence[Seen], now: datetime, monotonic: float) -> list[Seen]:

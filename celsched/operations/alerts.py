@@ -95,23 +95,26 @@ def comes_back(alert: StoredAlert) -> bool:
     return not KINDS[alert.kind].event
 
 
-def silence(scope: Scope, matchers: Matchers, until: datetime, reason: str) -> tuple[Silence, int]:
-    """Silence what matches from now on; return the silence, and how many open alerts it covers now.
+def silence(
+    scope: Scope, matchers: Matchers, until: datetime, reason: str, *, begin: datetime | None = None
+) -> tuple[Silence, int]:
+    """Silence what matches from `begin` on, else from now on; return it, and how many open alerts it covers now.
 
     Raises:
-        UsageError: it matches everything, has no reason, or does not end within 30 days.
+        UsageError: it matches everything, has no reason, or does not end within 30 days of its beginning.
     """
     now = scope.now()
-    _require_sound(matchers, until - now, reason)
+    begin = max(begin or now, now)
+    _require_sound(matchers, until - begin, reason)
 
     def work(tx: Tx) -> tuple[Silence, int]:
-        wanted, mine = (matchers, until, reason), silences.made_at(tx, scope.by, now)
-        made = next((one for one in mine if (one.matchers, one.ends_at, one.reason) == wanted), None)
+        wanted, mine = (matchers, begin, until, reason), silences.made_at(tx, scope.by, now)
+        made = next((one for one in mine if (one.matchers, one.starts_at, one.ends_at, one.reason) == wanted), None)
         if made is None:
-            made = silences.add(tx, matchers, (now, until), scope.by, reason, now)
-            about = {"reason": reason, "until": until, "matchers": said(matchers)}
+            made = silences.add(tx, matchers, (begin, until), scope.by, reason, now)
+            about = {"reason": reason, "from": begin, "until": until, "matchers": said(matchers)}
             audit.write(tx, scope.by, audit.Event("silence", "silence", str(made.id), about), now)
-        return made, sum(matchers.fit(_plain(alert)) for alert in alerts.firing(tx))
+        return made, sum(matchers.fit(_plain(alert)) for alert in alerts.firing(tx)) if begin <= now else 0
 
     return scope.store.write(work)
 
@@ -124,7 +127,10 @@ def _require_sound(matchers: Matchers, length: timedelta, reason: str) -> None:
     if not reason.strip():
         raise UsageError("the reason is blank", hint="whoever wonders about the quiet reads it")
     if not timedelta(0) < length <= LONGEST:
-        raise UsageError("a silence ends in the future, within 30 days", hint="for example --for 2h, or --until 18:00")
+        raise UsageError(
+            "a silence ends in the future, after it began, within 30 days",
+            hint="for example --for 2h, or --until 18:00",
+        )
 
 
 def list_silences(scope: Scope, *, everything: bool = False) -> list[Silence]:

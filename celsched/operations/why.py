@@ -7,6 +7,7 @@ import unicodedata
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from celsched.domain.health.kinds import KINDS
 from celsched.domain.plan import TICK
 from celsched.operations.evidence import hands_for
 from celsched.operations.scope import Scope, not_found
@@ -14,6 +15,7 @@ from celsched.operations.standing import Status, standing
 from celsched.operations.why_row import Answer, Case, answer_row, later_request, no_daemon
 from celsched.operations.wording import command, sentence, span, times
 from celsched.store import alert_desk, definitions, executions, overview
+from celsched.store.alerts import StoredAlert
 from celsched.store.overview import Namesake
 from celsched.store.store import Tx
 from celsched.timing.instant import format_instant, parse_instant
@@ -51,18 +53,29 @@ def why(scope: Scope, name: str, at: str | None, *, heartbeat: timedelta) -> Ans
 
 
 def _with_alerts(case: Case, answer: Answer) -> Answer:
-    """Return the answer with the alerts that this fire time raised."""
-    execution = answer.execution.id if answer.execution else None
-    raised = alert_desk.raised_by(case.tx, case.standing.schedule.id, answer.fire_time, execution)
-    if not raised:
+    """Return the answer with the alerts that this fire time raised, or of which it is one case more."""
+    found = alert_desk.about_fire_time(case.tx, case.standing.schedule.id, answer.fire_time, answer.execution)
+    if not found:
         return answer
-    told = ", ".join(f"{one.id} {one.kind} ({one.state})" for one in raised)
+    raised, more = [one for one in found if _raised(one, answer)], [one for one in found if not _raised(one, answer)]
+    said = [_alerts("it raised {}", raised), _alerts("it is one case more of {}", more)]
     return replace(
         answer,
-        details=(*answer.details, sentence(f"it raised {times(len(raised), 'alert')}: {told}")),
-        commands=(*answer.commands, command("show", "alert", raised[-1].id)),
-        alerts=tuple(one.id for one in raised),
+        details=(*answer.details, *(line for line in said if line)),
+        commands=(*answer.commands, command("show", "alert", found[-1].id)),
+        alerts=tuple(one.id for one in found),
     )
+
+
+def _raised(alert: StoredAlert, answer: Answer) -> bool:
+    """Return whether it began with this fire time; what tells of the present began with what it names."""
+    ended = answer.execution.finished_at if answer.execution else None
+    return not KINDS[alert.kind].event or ended is None or alert.since == ended
+
+
+def _alerts(words: str, ones: list[StoredAlert]) -> str | None:
+    told = ", ".join(f"{one.id} {one.kind} ({one.state})" for one in ones)
+    return sentence(f"{words.format(times(len(ones), 'alert'))}: {told}") if ones else None
 
 
 def _lived_at(named: list[Namesake], asked: datetime | None) -> Namesake:

@@ -7,7 +7,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
+from celsched.domain.execution import Execution
 from celsched.domain.health.kinds import AlertKind, Severity
+from celsched.domain.health.troubles import is_case
 from celsched.store.alerts import COLUMNS, OPEN, PENDING, RESOLVED, StoredAlert, records
 from celsched.store.tables_watch import alerts
 
@@ -84,19 +86,30 @@ def find(tx: Connection, ids: Sequence[int]) -> dict[int, StoredAlert]:
     return {one.id: one for one in records(tx, select(*COLUMNS).where(alerts.c.id.in_(list(ids))))}
 
 
-def raised_by(
-    tx: Connection, schedule_id: int, fire_time: datetime | None, execution_id: int | None
+def about_fire_time(
+    tx: Connection, schedule_id: int, fire_time: datetime | None, row: Execution | None
 ) -> list[StoredAlert]:
-    """Return the alerts of a schedule whose evidence is this fire time or this execution, oldest first."""
+    """Return the alerts of a schedule that this fire time raised or kept open, oldest first.
+
+    Their evidence names it, or its row is a case of their kind from the time between their first and newest one: what
+    an alert of an event is about is not stored one by one.
+    """
     query = select(*COLUMNS).where(alerts.c.schedule_id == schedule_id, alerts.c.state != PENDING)
     newest = records(tx, query.order_by(alerts.c.id.desc()).limit(_LATELY))
     found = [
         one
         for one in newest
-        if (execution_id is not None and one.evidence.execution == execution_id)
-        or (fire_time is not None and one.evidence.fire_time == fire_time)
+        if (fire_time is not None and one.evidence.fire_time == fire_time)
+        or (row is not None and (one.evidence.execution == row.id or _covers(one, row)))
     ]
     return found[::-1]
+
+
+def _covers(alert: StoredAlert, row: Execution) -> bool:
+    ended, newest = row.finished_at, alert.event_at
+    if ended is None or newest is None or not is_case(alert.kind, row.state, row.reason):
+        return False
+    return alert.since <= ended <= newest
 
 
 def acknowledge(tx: Connection, alert_id: int, user: str, note: str | None, now: datetime) -> bool:

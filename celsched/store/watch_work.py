@@ -4,17 +4,21 @@ Waiting and running ones are found by the partial indexes, successes by the inde
 """
 
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, case, func, or_, select, true
 
 from celsched.domain.execution import State
+from celsched.domain.health.rules import Layer
+from celsched.domain.health.wishes import decode_wishes
 from celsched.domain.health.work_facts import Run, Success, Waiting
+from celsched.errors import InvalidDefinition
 from celsched.store.batches import batches
 from celsched.store.dialect import unindexed
 from celsched.store.slices import difference, length
-from celsched.store.tables import LIVE, UNSENT, executions, schedules
+from celsched.store.tables import LIVE, UNSENT, executions, schedules, tasks
 
 _PAST = 50
 """So many successes are a schedule's history."""
@@ -113,6 +117,17 @@ def history(tx: Connection, schedule_ids: Collection[int]) -> dict[int, list[Suc
         for row in tx.execute(_last_successes(tx, batch)).mappings():
             found.setdefault(row["schedule_id"], []).append(_success(row))
     return {key: sorted(past, key=lambda one: one.ended_at, reverse=True) for key, past in found.items()}
+
+
+def task_layers(tx: Connection, task_ids: Collection[int]) -> dict[int, list[Layer]]:
+    """Return what these tasks say of alerts, weakest first; what cannot be read says nothing."""
+    found: dict[int, list[Layer]] = {}
+    for batch in batches(sorted(task_ids)):
+        for row in tx.execute(select(tasks.c.id, tasks.c.defaults, tasks.c.options).where(tasks.c.id.in_(batch))):
+            with suppress(InvalidDefinition):
+                said = [layer["alerts"] for layer in (row.defaults, row.options) if "alerts" in layer]
+                found[row.id] = [decode_wishes("alerts", written).layer for written in said]
+    return found
 
 
 def _last_successes(tx: Connection, ids: list[int]) -> Select[Any]:

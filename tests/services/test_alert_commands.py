@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +154,20 @@ def test_mistakes_change_nothing(call: Call, store: Store, words: tuple[str, ...
     assert "internal fault" not in done.err
     assert deeds(store) == []
     assert len(rows(call, "alerts")) == 2
+
+
+def test_a_silence_may_begin_later_as_for_maintenance(call: Call, store: Store) -> None:
+    words = ("silence", "--schedule", "گزارش*", "--reason", "تعمیر")
+    done = call(*words, "--from", "+1d", "--for", "2h")
+    assert "from 2026-" in done.out
+    assert "it has not begun" in done.err
+    (found,) = rows(call, "silences")
+    length = datetime.fromisoformat(found["ends_at"]) - datetime.fromisoformat(found["starts_at"])
+    assert (found["status"], length) == ("to come", timedelta(hours=2))
+    assert call(*words, "--from", "+2d", "--until", "+1d").code == 2
+    assert call(*words, "--from", "+1d", "--for", "31d").code == 2
+    assert call(*words, "--from", "soon", "--for", "1h").code == 2
+    assert call("unsilence", "1").code == 0
 
 
 def test_a_silence_says_what_it_covers_and_can_be_ended(call: Call, store: Store) -> None:

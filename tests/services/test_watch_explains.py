@@ -8,12 +8,13 @@ from celsched.domain.execution import State
 from celsched.domain.health.watched import RuleBook
 from celsched.domain.health.wishes import decode_wishes
 from celsched.monitor.check import Watcher
+from celsched.operations.requests import RunNow, run_now
 from celsched.operations.scope import Scope
 from celsched.store.alerts import StoredAlert
 from celsched.store.store import Store
 from tests.support.actors import all_executions, end, scan, start
 from tests.support.clock import ManualClock
-from tests.support.factories import add_schedule
+from tests.support.factories import add_schedule, add_task
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 NAME, ERROR = "گزارش شکسته", "ValueError: پرونده نیست"
@@ -94,3 +95,20 @@ def test_an_event_alert_is_wrong_since_its_first_case(
     assert alert.event_at == second.finished_at
     fail(store, clock, 1)
     assert firing(watcher)["failed"].since == first.finished_at
+
+
+def test_a_task_run_without_a_schedule_follows_the_tasks_own_alerts(
+    scope: Scope, store: Store, clock: ManualClock, watcher: Watcher
+) -> None:
+    for name, wishes in (("پر", {"too_long": {"limit": "1m"}, "late_start": False}), ("plain", {})):
+        add_task(scope, name, alerts=decode_wishes("alerts", wishes))
+        start(store, run_now(scope, RunNow(name)))
+        run_now(scope, RunNow(name))
+    clock.advance(2 * MINUTE)
+    found = [(alert.kind.value, alert.subject) for alert in watcher.run_once().firing]
+    assert ("too_long", "پر") in found
+    assert ("too_long", "plain") not in found
+    clock.advance(HOUR)
+    late = [alert.subject for alert in watcher.run_once().firing if alert.kind.value == "queued_too_long"]
+    assert late == [], "nothing was sent"
+    assert [one.subject for one in watcher.run_once().firing if one.kind.value == "late_start"] == ["plain"]

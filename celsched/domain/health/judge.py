@@ -6,6 +6,7 @@ from dataclasses import replace
 from celsched.domain.health import machine, schedules, work
 from celsched.domain.health.finding import Finding
 from celsched.domain.health.look import Look
+from celsched.domain.health.subjects import task_of
 
 _SLICES = (schedules.JUDGES, work.JUDGES, machine.JUDGES)
 
@@ -28,7 +29,7 @@ def _all(look: Look) -> Iterator[Finding]:
 def _ruled(look: Look, finding: Finding) -> Finding | None:
     """Return the finding as its rule wants it: dropped, held, of another severity; with its schedule's labels."""
     watched = None if finding.schedule_id is None else look.schedules.get(finding.schedule_id)
-    rule = look.rule(finding.kind, finding.schedule_id, finding.labels)
+    rule = look.rule(finding.kind, finding.schedule_id, finding.labels, task_of(finding.scope))
     if not rule.enabled:
         return None
     return replace(

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from celsched.domain.health.finding import Finding
 from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.machine_facts import MachineFacts
-from celsched.domain.health.rules import Rule
+from celsched.domain.health.rules import Layer, Rule
 from celsched.domain.health.watched import Living, RuleBook, Trouble, Watched
 from celsched.domain.health.work_facts import WorkFacts
 
@@ -19,7 +19,7 @@ class Look:
     `schedules` by id; `troubles`: what went wrong since the last look, the newest of each schedule and kind of trouble;
     `living`: alerts by fingerprint; `heartbeat`: how often instances report; `started`: schedules that neither
     succeeded nor failed so far, and of which something has started; `task_successes`: the newest success of tasks whose
-    function was not found.
+    function was not found; `task_layers`: what tasks say of alerts whose executions have no schedule, weakest first.
     """
 
     now: datetime
@@ -32,11 +32,20 @@ class Look:
     rules: RuleBook = field(default_factory=RuleBook)
     work: WorkFacts | None = None
     machine: MachineFacts | None = None
+    task_layers: Mapping[int, Sequence[Layer]] = field(default_factory=dict)
 
-    def rule(self, kind: AlertKind, schedule_id: int | None = None, labels: Mapping[str, str] | None = None) -> Rule:
-        """Return what is in force of a kind: for a schedule, else for something with these labels."""
+    def rule(
+        self,
+        kind: AlertKind,
+        schedule_id: int | None = None,
+        labels: Mapping[str, str] | None = None,
+        task_id: int | None = None,
+    ) -> Rule:
+        """Return what is in force of a kind: for a schedule, else for a task or something else with these labels."""
         watched = None if schedule_id is None else self.schedules.get(schedule_id)
-        return (watched.rules if watched is not None else self.rules.rules(labels))[kind]
+        if watched is not None:
+            return watched.rules[kind]
+        return self.rules.rules(labels, self.task_layers.get(task_id, ()) if task_id is not None else ())[kind]
 
     def alert(self, kind: AlertKind, scope: str) -> Living | None:
         """Return the alert of this kind and scope, if it lives."""

@@ -28,7 +28,7 @@ def needs_history(look: Look, runs: Iterable[Run], fresh: Iterable[int]) -> set[
 
 
 def _asks_history(look: Look, run: Run, kind: AlertKind) -> bool:
-    rule = look.rule(kind, run.schedule_id, run.labels)
+    rule = look.rule(kind, run.schedule_id, run.labels, run.task_id)
     return _by_history(rule) and look.now - run.started_at > rule.length("extra")
 
 
@@ -68,7 +68,7 @@ def too_long(look: Look) -> Iterator[Finding]:
 
 
 def _is_over(look: Look, run: Run) -> bool:
-    rule = look.rule(AlertKind.TOO_LONG, run.schedule_id, run.labels)
+    rule = look.rule(AlertKind.TOO_LONG, run.schedule_id, run.labels, run.task_id)
     limit: timedelta | None = rule.length("limit") or None
     if limit is None and (usual := _usual_limit(look, run)) is not None:
         limit = usual[0]
@@ -79,7 +79,7 @@ def _is_over(look: Look, run: Run) -> bool:
 
 def _usual_limit(look: Look, run: Run) -> tuple[timedelta, timedelta] | None:
     """Return the limit made of the schedule's history, and its p95; None where a limit is set or too few succeeded."""
-    rule = look.rule(AlertKind.TOO_LONG, run.schedule_id, run.labels)
+    rule = look.rule(AlertKind.TOO_LONG, run.schedule_id, run.labels, run.task_id)
     past = look.work.history.get(run.schedule_id, ()) if look.work and run.schedule_id is not None else ()
     if rule.parameters["limit"] is not None or len(past) < rule.number("least_runs"):
         return None
@@ -137,7 +137,7 @@ def _too_short_for(rule: Rule, newest: Success, past: Sequence[Success]) -> str 
 def stuck_no_heartbeat(look: Look) -> Iterator[Finding]:
     """Executions that run, as far as the store knows, and whose worker has not reported them for some heartbeats."""
     for scope, runs in by_subject(look.work.running if look.work else ()).items():
-        rule = look.rule(AlertKind.STUCK_NO_HEARTBEAT, runs[0].schedule_id, runs[0].labels)
+        rule = look.rule(AlertKind.STUCK_NO_HEARTBEAT, runs[0].schedule_id, runs[0].labels, runs[0].task_id)
         silent = [run for run in runs if run.silent > rule.number("heartbeats") * look.heartbeat]
         if not silent:
             continue

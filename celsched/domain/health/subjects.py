@@ -120,5 +120,14 @@ def same(alert: Living, schedule_id: int | None = None) -> Finding:
 
 def schedule_of(scope: str) -> int | None:
     """Return the schedule that a scope names, None where it names something else."""
+    return _number("schedule", scope)
+
+
+def task_of(scope: str) -> int | None:
+    """Return the task that a scope names, None where it names something else."""
+    return _number("task", scope)
+
+
+def _number(wanted: str, scope: str) -> int | None:
     word, _, number = scope.partition(":")
-    return int(number) if word == "schedule" and number.isdecimal() else None
+    return int(number) if word == wanted and number.isdecimal() else None

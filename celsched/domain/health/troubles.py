@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from celsched.domain.execution import Reason, State
+from celsched.domain.execution import FAILURES, Reason, State
 from celsched.domain.health.finding import Evidence, Finding
 from celsched.domain.health.kinds import KINDS, AlertKind
 from celsched.domain.health.look import Judge, Look
@@ -18,14 +18,14 @@ from celsched.domain.health.words import command, last_line, moment
 _MISSED = {Reason.TOO_LATE, Reason.MISFIRE_SKIP, Reason.CATCH_UP_CAP}
 
 
-def _judge(kind: AlertKind, fits: Callable[[Trouble], bool], say: Callable[[Watched, Trouble], str]) -> Judge:
+def _judge(kind: AlertKind, say: Callable[[Watched, Trouble], str]) -> Judge:
     """Return the judge of one kind of trouble: open from its newest case on until the schedule's next success."""
 
     def judge(look: Look) -> Iterator[Finding]:
         newest: dict[int, Trouble] = {}
         for trouble in look.troubles:
-            if trouble.schedule_id is not None and trouble.schedule_id in look.schedules and fits(trouble):
-                newest[trouble.schedule_id] = trouble
+            if trouble.schedule_id in look.schedules and is_case(kind, trouble.state, trouble.reason):
+                newest[trouble.schedule_id or 0] = trouble
         for schedule_id, trouble in newest.items():
             watched = look.schedules[schedule_id]
             if not _better_since(watched, trouble.ended_at):
@@ -137,12 +137,26 @@ def consecutive_failures(look: Look) -> Iterator[Finding]:
             yield same(alert, watched.id)
 
 
+_STATES: Mapping[AlertKind, frozenset[State]] = {
+    AlertKind.FAILED: frozenset({State.FAILED}),
+    AlertKind.TIMEOUT: frozenset({State.TIMED_OUT}),
+    AlertKind.LOST_WORKER: frozenset({State.LOST}),
+    AlertKind.EXPIRED_IN_QUEUE: frozenset({State.EXPIRED}),
+    AlertKind.CONSECUTIVE_FAILURES: FAILURES,
+}
+
+
+def is_case(kind: AlertKind, state: State, reason: str | None) -> bool:
+    """Return whether an execution that ended so is a case of this kind."""
+    return reason in _MISSED if kind is AlertKind.MISSED else state in _STATES.get(kind, ())
+
+
 JUDGES: Mapping[AlertKind, Judge] = {
-    AlertKind.MISSED: _judge(AlertKind.MISSED, lambda one: one.reason in _MISSED, _missed),
-    AlertKind.FAILED: _judge(AlertKind.FAILED, lambda one: one.state is State.FAILED, _ended("failed")),
+    AlertKind.MISSED: _judge(AlertKind.MISSED, _missed),
+    AlertKind.FAILED: _judge(AlertKind.FAILED, _ended("failed")),
     AlertKind.CONSECUTIVE_FAILURES: consecutive_failures,
-    AlertKind.TIMEOUT: _judge(AlertKind.TIMEOUT, lambda one: one.state is State.TIMED_OUT, _ended("timed out")),
-    AlertKind.LOST_WORKER: _judge(AlertKind.LOST_WORKER, lambda one: one.state is State.LOST, _lost),
-    AlertKind.EXPIRED_IN_QUEUE: _judge(AlertKind.EXPIRED_IN_QUEUE, lambda one: one.state is State.EXPIRED, _expired),
+    AlertKind.TIMEOUT: _judge(AlertKind.TIMEOUT, _ended("timed out")),
+    AlertKind.LOST_WORKER: _judge(AlertKind.LOST_WORKER, _lost),
+    AlertKind.EXPIRED_IN_QUEUE: _judge(AlertKind.EXPIRED_IN_QUEUE, _expired),
     AlertKind.UNKNOWN_TASK: unknown_task,
 }

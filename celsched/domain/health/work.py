@@ -26,7 +26,7 @@ def late_start(look: Look) -> Iterator[Finding]:
     waiting = look.work.waiting if look.work else ()
     for scope, group in by_subject(one for one in waiting if not one.retries).items():
         late = min(group, key=lambda one: (one.due_at, one.oldest))
-        limit = look.rule(AlertKind.LATE_START, late.schedule_id, late.labels).length("threshold")
+        limit = look.rule(AlertKind.LATE_START, late.schedule_id, late.labels, late.task_id).length("threshold")
         waited = look.now - late.due_at
         if waited <= limit:
             continue
@@ -52,7 +52,8 @@ def queued_too_long(look: Look) -> Iterator[Finding]:
     for scope, group in by_subject(one for one in waiting if one.sent_at is not None).items():
         first = min(group, key=lambda one: one.sent_at or look.now)
         waited = look.now - (first.sent_at or look.now)
-        if waited <= look.rule(AlertKind.QUEUED_TOO_LONG, first.schedule_id, first.labels).length("after"):
+        rule = look.rule(AlertKind.QUEUED_TOO_LONG, first.schedule_id, first.labels, first.task_id)
+        if waited <= rule.length("after"):
             continue
         execution, count = first.first_sent or first.oldest, sum(one.count for one in group)
         many = f" and {count - 1} more" if count > 1 else ""
@@ -129,7 +130,8 @@ def no_worker(look: Look) -> Iterator[Finding]:
         return
     waiting: dict[str, int] = {}
     for one in look.schedules.values():
-        if one.active and one.state.wake_at is not None and one.queue not in served:
+        told = one.rules[AlertKind.NO_WORKER].enabled
+        if told and one.active and one.state.wake_at is not None and one.queue not in served:
             waiting[one.queue] = waiting.get(one.queue, 0) + 1
     for queue, count in sorted(waiting.items()):
         living = look.alert(AlertKind.NO_WORKER, f"queue:{queue}")

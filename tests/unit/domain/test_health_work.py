@@ -8,6 +8,7 @@ import pytest
 from celsched.domain.execution import State
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.machine_facts import Seen
+from celsched.domain.health.rules import Tuning
 from celsched.domain.health.work import backlog, dup_delivery, late_start, no_worker, outbox_stuck, queued_too_long
 from celsched.domain.health.work_facts import Waiting, WorkFacts
 from tests.unit.domain.looks import HEARTBEAT, NAME, NOW, left, look, nothing, only, tuned, watched
@@ -151,6 +152,12 @@ def test_no_worker_is_told_per_queue_of_active_schedules() -> None:
     assert (found.fingerprint, found.severity) == ("no_worker:queue:default", Severity.CRITICAL)
     assert (found.queue, found.evidence.count) == ("default", 2)
     assert found.evidence.command == "celsched worker --queues default"
+
+
+def test_a_schedule_that_does_not_ask_for_a_worker_is_not_counted() -> None:
+    quiet = {AlertKind.NO_WORKER: Tuning(enabled=False)}
+    assert nothing(no_worker, look(schedules=[watched(1, own=quiet)], work=_work()))
+    assert only(no_worker, look(schedules=[watched(1, own=quiet), watched(2)], work=_work())).evidence.count == 1
 
 
 def test_no_worker_counts_only_living_workers() -> None:
