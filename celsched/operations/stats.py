@@ -134,10 +134,10 @@ def _ids(kind: str, known: Mapping[int, Name], name: str | None) -> tuple[int, .
 
 
 def _overview(tx: Tx, wanted: Wanted, now: datetime) -> Overview:
-    names = _names(tx)
-    about = _slice(names, wanted)
+    about = _slice(_names(tx), wanted)
     earlier = replace(about, window=before(wanted.window))
     found = aggregates.groups(tx, about)
+    names = _names(tx)  # after the numbers: PostgreSQL shows each statement what was committed by then
     cells = [group.cell for group in found]
     return Overview(
         window=wanted.window,
@@ -172,11 +172,10 @@ def _live(counts: Mapping[tuple[State, bool], int]) -> Live:
 
 
 def _performance(tx: Tx, wanted: Wanted) -> list[Performance]:
-    names = _names(tx)
-    about = _slice(names, wanted)
+    about = _slice(_names(tx), wanted)
     found, used = measure(tx, about), aggregates.usage(tx, about)
     earlier = aggregates.totals(tx, replace(about, window=before(wanted.window)))
-    records = []
+    names, records = _names(tx), []  # after the numbers
     for key in {**dict.fromkeys(_living(names, about)), **found}:
         measured = found.get(key, Measured())
         days = per_day(wanted.window, measured.cells)

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from math import ceil
@@ -17,8 +17,10 @@ from celsched.errors import NotFound
 from celsched.operations import control, stats
 from celsched.operations.scope import Scope
 from celsched.operations.stats import Wanted
+from celsched.store import aggregates
 from celsched.store.store import Store
 from celsched.store.tables import attempts, executions
+from tests.support import actors
 from tests.support.clock import ManualClock
 from tests.support.factories import add_schedule, add_task
 
@@ -289,3 +291,26 @@ def test_deleted_schedules_keep_their_numbers_and_are_named_so(scope: Scope, row
     assert after["hourly"].subject == replace(before["hourly"].subject, deleted=True)
     assert after["hourly"].lengths == before["hourly"].lengths
     assert "hourly" not in [one.schedule for one in stats.overview(scope, _wanted()).coming]
+
+
+def test_what_is_made_and_runs_while_a_report_is_read_is_no_stranger_to_it(
+    scope: Scope, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = iter(("یک", "دو"))
+
+    def meanwhile(read: Callable[..., Any]) -> Callable[..., Any]:
+        def late(*given: Any) -> Any:
+            add_schedule(scope, name := next(made), cron="* * * * *")
+            clock.advance(timedelta(minutes=1))
+            actors.scan(scope.store)
+            newest = next(one for one in actors.all_executions(scope.store) if one.schedule == name)
+            actors.run(scope.store, newest.id)
+            return read(*given)
+
+        return late
+
+    wanted = stats.window(clock.now() - timedelta(days=1), clock.now() + timedelta(days=1), "UTC")
+    monkeypatch.setattr(stats, "measure", meanwhile(stats.measure))
+    monkeypatch.setattr(aggregates, "groups", meanwhile(aggregates.groups))
+    assert stats.overview(scope, wanted).window == wanted.window
+    assert "یک" in {one.subject.name for one in stats.performance(scope, wanted)}
