@@ -57,8 +57,9 @@ class ServerClock:
         self._measure = measure
         self._every = every
         self._lock = threading.Lock()
-        self._anchor, self._server = self._ask()
-        self._asked = self._anchor
+        # One value, since others read it while it is measured anew: of two, they could get the halves of two measures.
+        self._measured = self._ask()
+        self._asked = self._measured[0]
 
     def _ask(self) -> tuple[float, datetime]:
         before = time.monotonic()
@@ -68,7 +69,8 @@ class ServerClock:
     def now(self) -> datetime:
         """Return the server's time as last measured, carried on by the monotonic clock."""
         present = time.monotonic()
-        return self._server + timedelta(seconds=present - self._anchor)
+        anchor, server = self._measured
+        return server + timedelta(seconds=present - anchor)
 
     def refresh(self) -> None:
         """Measure the offset anew if the last try is older than `every`; raise what `measure` raises."""
@@ -76,7 +78,7 @@ class ServerClock:
             if time.monotonic() - self._asked < self._every:
                 return
             self._asked = time.monotonic()
-            self._anchor, self._server = self._ask()
+            self._measured = self._ask()
 
     def monotonic(self) -> float:
         """Return the machine's monotonic seconds."""

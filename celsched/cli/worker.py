@@ -14,13 +14,14 @@ from celsched.service import ServiceManager
 from celsched.settings.load import notify_socket
 from celsched.worker.main import Shape, run_worker
 from celsched.worker.quiet import Voice
+from celsched.worker.slots import MOST_SLOTS
 
 
 def worker(
     ctx: typer.Context,
     concurrency: Annotated[
         int | None,
-        typer.Option("-c", "--concurrency", min=1, max=512, help="Processes; the number of cores if not given."),
+        typer.Option("-c", "--concurrency", min=1, max=MOST_SLOTS, help="Processes; the number of cores if not given."),
     ] = None,
     queues: Annotated[
         str | None,
