@@ -287,7 +287,13 @@ def test_a_name_that_is_looked_up_for_too_long_gets_no_message_that_was_reported
         return real(*args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
-    monkeypatch.setattr(http, "_hang_up", lambda connection, event: (event.set(), late.set()))
+    hang_up = http._hang_up
+
+    def told(*given: Any) -> None:
+        hang_up(*given)
+        late.set()
+
+    monkeypatch.setattr(http, "_hang_up", told)
     with pytest.raises(SendFailed, match="did not answer within"):
         sender_of(Address("hook", f"webhook+{receiver.url}/x"), clock, timeout=0.1)(MESSAGE)
     assert receiver.requests == []

@@ -18,6 +18,7 @@ from celsched.operations import control, stats
 from celsched.operations.scope import Scope
 from celsched.operations.stats import Wanted
 from celsched.store import aggregates
+from celsched.store.lengths import measure
 from celsched.store.store import Store
 from celsched.store.tables import attempts, executions
 from tests.support import actors
@@ -310,7 +311,7 @@ def test_what_is_made_and_runs_while_a_report_is_read_is_no_stranger_to_it(
         return late
 
     wanted = stats.window(clock.now() - timedelta(days=1), clock.now() + timedelta(days=1), "UTC")
-    monkeypatch.setattr(stats, "measure", meanwhile(stats.measure))
+    monkeypatch.setattr(stats, "measure", meanwhile(measure))
     monkeypatch.setattr(aggregates, "groups", meanwhile(aggregates.groups))
     assert stats.overview(scope, wanted).window == wanted.window
     assert "یک" in {one.subject.name for one in stats.performance(scope, wanted)}

@@ -93,8 +93,8 @@ def test_a_name_that_is_not_configured_is_passed_over(store: Store, scope: Scope
 
 def test_a_ping_of_the_defaults_counts_and_the_schedules_own_counts_more(store: Store, scope: Scope) -> None:
     defaults = {"alerts": AlertWishes(ping="nightly")}
-    for name, own in (("یک", {}), ("دو", {"alerts": AlertWishes(ping="own")})):
-        store_definitions(scope, make_task(), make_schedule(name, defaults=defaults, **own))
+    own = make_schedule("دو", defaults=defaults, alerts=AlertWishes(ping="own"))
+    store_definitions(scope, make_task(), make_schedule("یک", defaults=defaults), own)
     look(store)
     now = store.clock.now()
     for name in ("یک", "دو"):
