@@ -113,7 +113,7 @@ def coming(tx: Connection, name: str, limit: int) -> list[Coming]:
 def firing(tx: Connection, name: str, limit: int) -> tuple[list[Firing], int]:
     """Return open alerts, the worst and newest first, and how many there are."""
     a = alerts.c
-    where = [LIVING, a.state == OPEN, *_named(a.subject, name)]
+    where: list[Any] = [LIVING, a.state == OPEN, *_named(a.subject, name)]
     rank = case({one.value: one.rank for one in Severity}, value=a.severity)
     quiet = a.silence_id.is_not(None) | a.muted_by.is_not(None)
     query = select(a.id, a.kind, a.severity, a.subject, a.summary, a.opened_at, a.acknowledged_at.is_not(None), quiet)

@@ -2,6 +2,9 @@
 
 import json
 import re
+import shlex
+import shutil
+import subprocess
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
@@ -10,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from celsched.cli.app import build
+from celsched.cli.context import CliContext
 from celsched.domain.health.kinds import AlertKind
 from celsched.monitor.metric_table import KINDS, METRICS
 from tests.docs.project import EXAMPLES
@@ -69,6 +74,35 @@ def test_the_rules_tell_what_celsched_cannot() -> None:
     for rule in rules.values():
         assert rule["labels"]["severity"] in {"critical", "warning"}
         assert set(rule["annotations"]) == {"summary", "description"}
+
+
+def _commands() -> set[str]:
+    said = "\n".join(text for rule in _rules() for text in rule["annotations"].values())
+    return {re.sub(r"\{\{[^}]*\}\}", "missed", found) for found in re.findall(r"`celsched ([^`]+)`", said)}
+
+
+@pytest.mark.parametrize("words", sorted(_commands()))
+def test_what_a_rule_tells_to_type_can_be_typed(words: str) -> None:
+    command, args = build(), shlex.split(words)
+    context = command.make_context("celsched", ["version"], obj=CliContext())
+    while args and not args[0].startswith("-") and hasattr(command, "resolve_command"):
+        name, command, args = command.resolve_command(context, args)
+        given = [*args, "127.0.0.1:1"] if args == ["--metrics"] else args
+        context = command.make_context(name, list(given), parent=context)
+
+
+def test_the_rules_fire_when_they_should_and_not_when_they_should_not(tmp_path: Path) -> None:
+    text = (Path(__file__).parent / "rules_test.yml").read_text(encoding="utf-8")
+    named = {test["alertname"] for one in yaml.safe_load(text)["tests"] for test in one["alert_rule_test"]}
+    assert named <= {rule["alert"] for rule in _rules()}
+    series = {name for name, _ in _METRIC.findall(text)}
+    assert series <= METRICS.keys()
+    promtool = shutil.which("promtool")
+    if promtool:  # of Prometheus, which no pip package brings; the names above are held in any case
+        (tmp_path / "rules_test.yml").write_text(text.replace("RULES", str(FOLDER / "rules.yml")), encoding="utf-8")
+        command = [promtool, "test", "rules", str(tmp_path / "rules_test.yml")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_dashboard_is_one_that_grafana_takes() -> None:
