@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tests.faults.checker import check
+from tests.faults.facts import events_in
 from tests.faults.history import MINUTE, SECOND, Event, Fault, History, Limits, Mark, Planned, Row, Try
 from tests.faults.lateness import percentile, starts
 from tests.faults.reading import Reading
@@ -254,3 +256,13 @@ def test_one_that_waits_is_no_queue() -> None:
     history.faults = [Fault("kill child", BASE + 9 * SECOND, BASE + 10 * SECOND, kills=True)]
     excused = {start.run.execution for start in starts(Reading(history)) if start.faults}
     assert 3 not in excused
+
+
+def test_only_a_last_sign_of_life_may_be_cut_off(tmp_path: Path) -> None:
+    whole = '{"mark": "alive", "execution": 1, "attempt": 1, "schedule": "s", "fire": 2, "pid": 3, "worker": 4, "at": 5}'
+    (tmp_path / "alive").write_text(f"{whole}\n{whole[:70]}")
+    (tmp_path / "between").write_text(f"{whole[:70]}\n{whole}\n")
+    (tmp_path / "start").write_text(whole.replace("alive", "start")[:70])
+    events, findings = events_in(tmp_path)
+    assert len(events) == 2
+    assert [said.split()[0] for _, said in findings] == ["between", "start"]
