@@ -1,5 +1,6 @@
 """The checker itself: a good history passes, and each way to break a promise is seen in a hand-made one."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -259,7 +260,8 @@ def test_one_that_waits_is_no_queue() -> None:
 
 
 def test_only_a_last_sign_of_life_may_be_cut_off(tmp_path: Path) -> None:
-    whole = '{"mark": "alive", "execution": 1, "attempt": 1, "schedule": "s", "fire": 2, "pid": 3, "worker": 4, "at": 5}'
+    values = {"execution": 1, "attempt": 1, "schedule": "s", "fire": 2, "pid": 3, "worker": 4, "at": 5}
+    whole = json.dumps({"mark": "alive"} | values)
     (tmp_path / "alive").write_text(f"{whole}\n{whole[:70]}")
     (tmp_path / "between").write_text(f"{whole[:70]}\n{whole}\n")
     (tmp_path / "start").write_text(whole.replace("alive", "start")[:70])
