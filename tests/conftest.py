@@ -15,6 +15,8 @@ from tests.support.rabbitmq import RabbitServer, find_rabbitmq
 from tests.support.services import PostgresServer, RedisServer
 
 _numbers = count(1)
+_MOST_PROCESSES = 4
+"""Each has services of its own, and tests that wait for a second or two do not like a crowd."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,6 +30,12 @@ def pytest_configure(config: pytest.Config) -> None:
         }:
             del os.environ[name]
     os.environ.update(LANG="C.UTF-8", LC_ALL="C.UTF-8", PYTHONUTF8="1", TZ="UTC")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Share the whole suite among processes; run what was asked for by name in this one, where a debugger works."""
+    whole = list(config.args) == list(config.getini("testpaths"))
+    return min(len(os.sched_getaffinity(0)), _MOST_PROCESSES) if whole else 0
 
 
 @pytest.fixture(scope="session")
