@@ -88,15 +88,18 @@ def recovery_period(settings: Settings) -> timedelta:
     return min(settings.heartbeat / 4, timedelta(seconds=2))
 
 
-def watcher_of(settings: Settings, store: Store, clock: Clock) -> tuple[Watcher, Presence]:
-    """Return the watcher and its row among the instances."""
+def watcher_of(settings: Settings, store: Store, clock: Clock, *, once: bool = False) -> tuple[Watcher, Presence]:
+    """Return the watcher and its row among the instances; with `once` it has heard the broker before its first look."""
+    around = surroundings(settings, clock)
+    if once and around.broker is not None:
+        around.broker.hear()
     watcher = Watcher(
         store,
         clock,
         rules=rule_book(settings),
         heartbeat=settings.heartbeat,
         settings=settings.fallback_layer(),
-        around=surroundings(settings, clock),
+        around=around,
     )
     return watcher, Presence(store, clock, "watcher", every=settings.heartbeat)
 

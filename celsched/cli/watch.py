@@ -11,6 +11,7 @@ from celsched.cli.exits import ExitCode
 from celsched.cli.log_output import log_to
 from celsched.cli.metrics_option import MetricsOption, answering
 from celsched.cli.output import Column, Kind, OutputMode, OutputOption, Table
+from celsched.cli.show_alert import alert_row
 from celsched.cli.storage import store_of
 from celsched.domain.health import Severity
 from celsched.errors import UsageError
@@ -27,6 +28,7 @@ _COLUMNS = (
     Column("subject"),
     Column("summary"),
     Column("opened_at", "opened", Kind.TIME, rank=1),
+    *(Column(key, terminal=False) for key in ("since", "command", "acknowledged_at", "silence_id", "muted_by")),
 )
 
 
@@ -39,12 +41,16 @@ def watch(
     metrics: MetricsOption = None,
     output: OutputOption = None,
 ) -> int:
-    """Notice what did not happen: a silent daemon, executions that do not start."""
+    """Notice what did not happen: a silent daemon, executions that do not start.
+
+    With --once what fires is listed whether or not somebody acknowledged or silenced it. What must last for a while
+    before it opens (`hold`) fires at the first look after that.
+    """
     cli = CliContext.of(ctx)
     if once and metrics is not None:
         raise UsageError("--once ends before anybody could scrape --metrics", hint="leave one of them out")
     store = store_of(cli)
-    watcher, presence = watcher_of(cli.settings, store, cli.clock)
+    watcher, presence = watcher_of(cli.settings, store, cli.clock, once=once)
     if once:
         return _show(cli, watcher.run_once().at_least(severity), output)
     log_to(cli.stderr, verbosity=cli.verbosity, zone=cli.settings.timezone)
@@ -61,7 +67,6 @@ def watch(
 
 def _show(cli: CliContext, alerts: list[StoredAlert], output: OutputMode | None) -> int:
     keys = [column.key for column in _COLUMNS]
-    cli.write(
-        Table(_COLUMNS, [{key: getattr(alert, key) for key in keys} for alert in alerts], "id", "nothing fires"), output
-    )
+    rows = [{key: row[key] for key in keys} for row in map(alert_row, alerts)]
+    cli.write(Table(_COLUMNS, rows, "id", "nothing fires"), output)
     return ExitCode.NO if alerts else ExitCode.DONE

@@ -52,6 +52,15 @@ class Probe:
             return Answer(f"the {self._name} does not answer", timedelta(seconds=now - since))
         return None if heard is None else Answer(heard.error, timedelta(seconds=now - heard.since))
 
+    def hear(self) -> None:
+        """Ask, and wait for the answer as long as one may take: for whoever looks once only."""
+        asked = self._clock.monotonic()
+        with self._lock:
+            self._asked = asked
+        thread = threading.Thread(target=self._turn, args=(asked,), name=f"probe-{self._name}", daemon=True)
+        thread.start()
+        thread.join(self._bound)
+
     def _turn(self, asked: float) -> None:
         error = self._question()
         with self._lock:

@@ -58,7 +58,7 @@ def _with_alerts(case: Case, answer: Answer) -> Answer:
     if not found:
         return answer
     raised, more = [one for one in found if _raised(one, answer)], [one for one in found if not _raised(one, answer)]
-    said = [_alerts("it raised {}", raised), _alerts("it is one case more of {}", more)]
+    said = [_alerts("it raised {}", raised), _alerts("it is a case of {} that was open before", more)]
     return replace(
         answer,
         details=(*answer.details, *(line for line in said if line)),
@@ -68,9 +68,11 @@ def _with_alerts(case: Case, answer: Answer) -> Answer:
 
 
 def _raised(alert: StoredAlert, answer: Answer) -> bool:
-    """Return whether it began with this fire time; what tells of the present began with what it names."""
+    """Return whether it began with this fire time: with its end, or as what tells of the present after it was due."""
+    if not KINDS[alert.kind].event:
+        return alert.opened_at is None or answer.fire_time is None or alert.opened_at >= answer.fire_time
     ended = answer.execution.finished_at if answer.execution else None
-    return not KINDS[alert.kind].event or ended is None or alert.since == ended
+    return ended is None or alert.since == ended
 
 
 def _alerts(words: str, ones: list[StoredAlert]) -> str | None:

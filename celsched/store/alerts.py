@@ -1,7 +1,7 @@
 """Owns alerts: states that open and resolve, at most one living one per fingerprint. It never decides which."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -197,8 +197,15 @@ def _allowed(tx: Connection, findings: list[Finding], time: _Time) -> list[Findi
     for finding in findings:
         row = last.get(finding.fingerprint)
         if row is None or not _settled(finding, row.resolved_at, row.resolved_by, time):
-            allowed.append(finding)
+            allowed.append(finding if row is None else _anew(finding, row.resolved_at, row.resolved_by))
     return allowed
+
+
+def _anew(finding: Finding, resolved_at: datetime, resolved_by: str | None) -> Finding:
+    """Return the finding without what a person has resolved: it begins with what happened after that."""
+    if resolved_by is None or finding.event_at is None or finding.since > resolved_at:
+        return finding
+    return replace(finding, since=finding.event_at)
 
 
 def _settled(finding: Finding, resolved_at: datetime, resolved_by: str | None, time: _Time) -> bool:

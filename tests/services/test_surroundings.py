@@ -143,3 +143,12 @@ def test_a_service_that_hangs_does_not_answer_and_is_asked_only_once(clock: Manu
 
     service.free.set()
     assert _heard(probe, 1, service) == Answer(None, timedelta(0))
+
+
+def test_who_looks_only_once_waits_for_the_answer(clock: ManualClock, service: _Service) -> None:
+    def refuse() -> None:
+        raise BrokerUnreachable("nobody listens")
+
+    probe = Probe("broker", refuse, clock)
+    probe.hear()
+    assert probe.answer() == Answer("nobody listens", timedelta(0))

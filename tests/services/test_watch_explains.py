@@ -8,6 +8,7 @@ from celsched.domain.execution import State
 from celsched.domain.health.watched import RuleBook
 from celsched.domain.health.wishes import decode_wishes
 from celsched.monitor.check import Watcher
+from celsched.operations import alerts as desk
 from celsched.operations.requests import RunNow, run_now
 from celsched.operations.scope import Scope
 from celsched.store.alerts import StoredAlert
@@ -112,3 +113,14 @@ def test_a_task_run_without_a_schedule_follows_the_tasks_own_alerts(
     late = [alert.subject for alert in watcher.run_once().firing if alert.kind.value == "queued_too_long"]
     assert late == [], "nothing was sent"
     assert [one.subject for one in watcher.run_once().firing if one.kind.value == "late_start"] == ["plain"]
+
+
+def test_what_comes_back_after_a_person_resolved_it_begins_after_that(
+    scope: Scope, store: Store, clock: ManualClock, watcher: Watcher
+) -> None:
+    add_schedule(scope, NAME, max_retries=0, alerts=decode_wishes("alerts", {"failed": True}))
+    fail(store, clock, 1)
+    desk.resolve(scope, [firing(watcher)["failed"].id], "درست شد")
+    fail(store, clock, 1)
+    again = Watcher(store, clock, rules=RuleBook(), heartbeat=timedelta(seconds=10), settings={})
+    assert firing(again)["failed"].since == all_executions(store)[-1].finished_at

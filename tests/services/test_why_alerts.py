@@ -62,7 +62,7 @@ def test_each_fire_time_of_an_alert_tells_it_and_not_only_the_newest(
 
     first, second, fourth = told("13:00"), told("14:00"), told("16:00")
     assert first == ((1,), ["It raised 1 alert: 1 failed (resolved)."])
-    assert second == ((1,), ["It is one case more of 1 alert: 1 failed (resolved)."])
+    assert second == ((1,), ["It is a case of 1 alert that was open before: 1 failed (resolved)."])
     assert told("15:00") == ((), [])
     assert fourth == ((4,), ["It raised 1 alert: 4 failed (open)."])
 
