@@ -16,6 +16,7 @@ from celsched.domain.health.watched import Living, RuleBook, Trouble, Watched
 from celsched.domain.health.wishes import decode_wishes
 from celsched.domain.options import OPTIONS, Layer
 from celsched.domain.state import ScheduleState
+from celsched.errors import InvalidDefinition
 from celsched.store.batches import batches
 from celsched.store.dialect import unindexed
 from celsched.store.tables import LIVE, TROUBLE, attempts, executions, schedules, states, tasks
@@ -197,7 +198,10 @@ def started(tx: Connection) -> frozenset[int]:
 
 
 def task_successes(tx: Connection, found: Sequence[Trouble], living: Iterable[Living]) -> dict[int, datetime | None]:
-    """Return the newest success of each live task whose function was not found, if it had one since."""
+    """Return when each live task whose function was not found last ended as one that was found, if it did since.
+
+    That it ran into an error of its own, or its time limit, tells that it is there, as a success does.
+    """
     since = {trouble.task_id: trouble.execution for trouble in found if trouble.unknown_task}
     for alert in living:
         if alert.kind is AlertKind.UNKNOWN_TASK:
@@ -205,12 +209,16 @@ def task_successes(tx: Connection, found: Sequence[Trouble], living: Iterable[Li
             since[task_id] = min(since.get(task_id, alert.evidence.execution or 0), alert.evidence.execution or 0)
     if not since:
         return {}
+    lost = select(attempts.c.attempt).where(
+        attempts.c.execution_id == executions.c.id, attempts.c.error_type == InvalidDefinition.__name__
+    )
+    own_error = and_(executions.c.state == State.FAILED, ~lost.exists())
     newest = (
         select(executions.c.finished_at)
         .where(
             executions.c.task_id == tasks.c.id,
             executions.c.id > min(since.values()),
-            executions.c.state == State.SUCCEEDED,
+            or_(executions.c.state.in_((State.SUCCEEDED, State.TIMED_OUT)), own_error),
         )
         .order_by(executions.c.id.desc())
         .limit(1)

@@ -124,3 +124,16 @@ def test_what_comes_back_after_a_person_resolved_it_begins_after_that(
     fail(store, clock, 1)
     again = Watcher(store, clock, rules=RuleBook(), heartbeat=timedelta(seconds=10), settings={})
     assert firing(again)["failed"].since == all_executions(store)[-1].finished_at
+
+
+def test_a_function_that_is_found_and_fails_is_no_unknown_task(
+    scope: Scope, store: Store, clock: ManualClock, watcher: Watcher
+) -> None:
+    add_schedule(scope, NAME, max_retries=0)
+    clock.advance(HOUR)
+    scan(store)
+    end(store, start(store, 1), State.FAILED, error="`tasks` has no `x`", error_type="InvalidDefinition", traceback="")
+    assert "unknown_task" in firing(watcher)
+    assert "unknown_task" in firing(watcher), "it goes on"
+    fail(store, clock, 1)
+    assert "unknown_task" not in firing(watcher)

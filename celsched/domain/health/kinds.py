@@ -133,7 +133,7 @@ _ROWS = (
          "below half of both", {"depth": 1000, "age": _seconds(900)}, muted_by=_NOBODY_STARTS),
     Kind(_K.NO_WORKER, _C, "an enabled schedule names a queue that no worker consumes", "a worker consumes it",
          hold=_seconds(60), muted_by=_STORE | {_K.BROKER_DOWN}),
-    Kind(_K.UNKNOWN_TASK, _C, "a worker could not find or import the function of a task", "the next success",
+    Kind(_K.UNKNOWN_TASK, _C, "a worker could not find or import the function of a task", "the function runs",
          event=True, muted_by=_STORE),
     Kind(_K.OVERLAP_SKIPS, _W, "`in_a_row` fire times skipped as overlap, or more than `share` of the last 20",
          "a fire time that runs, and at most half of `share`", {"in_a_row": 3, "share": 0.2}, muted_by=_NOBODY_STARTS),
