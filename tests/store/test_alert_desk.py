@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from celsched.domain.execution import Execution
 from celsched.domain.health.finding import Evidence, Finding
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.operations.scope import Scope
@@ -11,6 +12,8 @@ from celsched.store import alert_desk, alerts
 from celsched.store.alert_desk import AlertFilter
 from celsched.store.alerts import StoredAlert
 from celsched.store.store import Store, Tx
+from tests.support import actors
+from tests.support.clock import ManualClock
 from tests.support.factories import add_schedule
 from tests.support.stores import START
 
@@ -81,17 +84,22 @@ def test_lists_and_counts_are_narrowed(store: Store) -> None:
     assert (found[AlertKind.DST_AHEAD].open, found[AlertKind.DST_AHEAD].oldest) == (0, None)
 
 
-def test_an_alert_is_found_by_the_fire_time_or_the_execution_that_raised_it(scope: Scope, store: Store) -> None:
-    made = add_schedule(scope, NAME).id
+def test_an_alert_is_found_by_the_fire_time_or_the_execution_that_raised_it(
+    scope: Scope, store: Store, clock: ManualClock
+) -> None:
+    made = add_schedule(scope, NAME, cron="* * * * *").id
+    clock.advance(timedelta(minutes=1))
+    actors.scan(store)
+    row = actors.all_executions(store)[-1]
     settle(
         store,
-        finding(AlertKind.MISSED, schedule_id=made, evidence=Evidence(fire_time=START, execution=7)),
-        finding(AlertKind.FAILED, schedule_id=made, evidence=Evidence(fire_time=START + HOUR, execution=8)),
+        finding(AlertKind.MISSED, schedule_id=made, evidence=Evidence(fire_time=START, execution=row.id + 1)),
+        finding(AlertKind.FAILED, schedule_id=made, evidence=Evidence(fire_time=START + HOUR, execution=row.id)),
     )
 
-    def raised(fire_time: datetime | None, execution: int | None) -> list[AlertKind]:
-        return [one.kind for one in store.read(lambda tx: alert_desk.raised_by(tx, made, fire_time, execution))]
+    def told(fire_time: datetime | None, row: Execution | None) -> list[AlertKind]:
+        return [one.kind for one in store.read(lambda tx: alert_desk.about_fire_time(tx, made, fire_time, row))]
 
-    assert raised(START, None) == [AlertKind.MISSED]
-    assert raised(None, 8) == [AlertKind.FAILED]
-    assert raised(START + 2 * HOUR, None) == []
+    assert told(START, None) == [AlertKind.MISSED]
+    assert told(None, row) == [AlertKind.FAILED]
+    assert told(START + 2 * HOUR, None) == []
