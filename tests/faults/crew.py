@@ -13,10 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from celsched.cli.exits import ExitCode
 from celsched.worker import processes
 
 _RESTART = 1.0
 _YOUNG = 4.0
+_START = 20.0
+"""Seconds in which a start has looked for its store and given up, on a loaded machine too."""
 
 
 @dataclass
@@ -41,6 +44,12 @@ class Member:
         """The exit codes of an end that was our doing; before Python has installed a handler, SIGTERM just kills."""
         young = time.monotonic() - self.started < _YOUNG
         return (0, -signal.SIGKILL, -signal.SIGTERM) if young else (0, -signal.SIGKILL)
+
+    @property
+    def found_no_store(self) -> bool:
+        """Whether it ended as a start without a store has to: with 6, for the service manager to start it again."""
+        refused = self.process is not None and self.process.returncode == ExitCode.UNREACHABLE
+        return refused and time.monotonic() - self.started < _START
 
     @property
     def log(self) -> Path:
@@ -95,15 +104,17 @@ class Crew:
         """Ask all to stop, and note who did not do so cleanly."""
         self._over.set()
         self._thread.join()
+        clean: dict[str, tuple[int, ...]] = {}
         for member in self.members:
             if member.pid is not None and member.process is not None:
+                clean[member.name] = member.clean
                 member.process.send_signal(signal.SIGTERM)
         for member in self.members:
-            if member.process is None or member.process.returncode is not None:
+            if member.process is None or member.name not in clean:
                 continue
             try:
                 code = member.process.wait(patience)
-                if code:
+                if code not in clean[member.name]:
                     self.findings.append(("exit code", f"{member.name} ended with {code} after SIGTERM"))
             except subprocess.TimeoutExpired:
                 self.findings.append(("hangs", f"{member.name} still runs {patience:.0f} s after SIGTERM"))
@@ -130,9 +141,9 @@ class Crew:
         now = time.monotonic()
         if member.died is None:
             member.died = now
-            if process.pid not in member.excused:
+            if process.pid not in member.excused and not member.found_no_store:
                 self.findings.append(("died", f"{member.name} ended by itself with {process.returncode}"))
-            elif process.returncode not in member.clean:
+            elif process.pid in member.excused and process.returncode not in member.clean:
                 self.findings.append(("exit code", f"{member.name} ended with {process.returncode} when told to stop"))
         elif now - member.died >= _RESTART:
             member.start()
