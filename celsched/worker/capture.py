@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from celsched.redact import Redactor
-from celsched.worker.output_files import OutputFiles
+from celsched.worker.output_files import OutputFiles, open_for_output, open_nothing
 from celsched.worker.text import bounded, clean
 
 MOST_LINES = 10_000
@@ -28,7 +28,12 @@ class Recorder:
     """Appends lines to the records file: one JSON list `[microseconds, level, source, text]` each, already redacted."""
 
     def __init__(self, files: OutputFiles, redactor: Redactor, now: Callable[[], datetime]) -> None:
-        self._descriptor = os.open(files.records, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.trouble: OSError | None = None
+        """Why nothing is kept."""
+        try:
+            self._descriptor = open_for_output(files.records)
+        except OSError as error:
+            self.trouble, self._descriptor = error, open_nothing()
         self._redactor = redactor
         self._now = now
         self._lines = self._characters = 0
@@ -80,6 +85,17 @@ class CaptureHandler(logging.Handler):
             self._recorder.add(record.levelno, record.name, str(record.msg))
 
 
+class _Bytes(io.FileIO):
+    """A descriptor that drops what it cannot take."""
+
+    def write(self, data: Any) -> int:
+        """Write, and count what is dropped as written."""
+        try:
+            return super().write(data) or 0
+        except OSError:
+            return memoryview(data).nbytes
+
+
 class LineWriter(io.TextIOBase):
     """Stands for sys.stdout or sys.stderr during a body: each whole line becomes a record with its time."""
 
@@ -90,7 +106,7 @@ class LineWriter(io.TextIOBase):
         self._recorder, self._level, self._source, self._descriptor = recorder, level, source, descriptor
         self._rest = ""
         # Libraries that write bytes go to the real descriptor, which is captured as well.
-        self.buffer = io.FileIO(descriptor, "w", closefd=False)
+        self.buffer = _Bytes(descriptor, "w", closefd=False)
 
     def write(self, text: str) -> int:
         """Take text; a line without its end waits for it."""
@@ -136,22 +152,27 @@ def capturing(recorder: Recorder, accepts: Callable[[], bool]) -> Iterator[None]
 
 
 @contextlib.contextmanager
-def redirecting(recorder: Recorder, files: OutputFiles) -> Iterator[None]:
+def redirecting(recorder: Recorder, files: OutputFiles) -> Iterator[OSError | None]:
     """Record what the whole process and its programs write to descriptors 1 and 2; for a process with one body.
 
-    What loggers write to the worker's own output still goes there: their records are captured by themselves.
+    What loggers write to the worker's own output still goes there: their records are captured by themselves. Where the
+    files take nothing it is dropped, since it may hold secrets that the worker's own output must not; yields why.
     """
     former_streams = sys.stdout, sys.stderr
     saved = [os.dup(1), os.dup(2)]
     writers = LineWriter(recorder, logging.INFO, "stdout", 1), LineWriter(recorder, logging.WARNING, "stderr", 2)
     moved = _move_handlers(dict(zip((1, 2), saved, strict=True)))
+    trouble: OSError | None = None
     try:
         for path, descriptor in ((files.stdout, 1), (files.stderr, 2)):
-            opened = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                opened = open_for_output(path, reserve=True)
+            except OSError as error:
+                trouble, opened = error, open_nothing()
             os.dup2(opened, descriptor)
             os.close(opened)
         sys.stdout, sys.stderr = writers
-        yield
+        yield trouble
     finally:
         sys.stdout, sys.stderr = former_streams
         for writer in writers:

@@ -33,7 +33,7 @@ from celsched.worker.outcome import tell
 from celsched.worker.output_files import OutputFiles, files_of
 from celsched.worker.runtime import Runtime
 from celsched.worker.shipping import Shipper
-from celsched.worker.slots import Occupant, SlotState
+from celsched.worker.slots import NOTHING_IS_OURS, Marks, Occupant, SlotState
 from celsched.worker.usage import Usage
 
 logger = logging.getLogger("celsched.worker")
@@ -142,11 +142,15 @@ def _run(job: _Job, execution: Execution, recipe: Recipe, task_id: str) -> None:
     slots, clock = job.runtime.slots, job.runtime.clock
     began = clock.monotonic()
     # Before the slot says "body": from then on the main process reads these files.
-    with slots.output_lock(job.index), contextlib.suppress(OSError):
-        job.files.begin()
+    marks = Marks()
+    with slots.output_lock(job.index):
+        try:
+            job.files.begin()
+        except OSError:  # told where the body's output is to be captured
+            marks = NOTHING_IS_OURS
     slots.forget_progress(job.index)
     with slots.lock(job.index):
-        slots.write(job.index, _occupant(job, execution, recipe, began))
+        slots.write(job.index, replace(_occupant(job, execution, recipe, began), marks=marks))
     ending = _body(job, execution, recipe, task_id)
     if not slots.change(job.index, job.token, SlotState.BODY, SlotState.RECORDING):
         # Taken by the main process, which records the end once this process is gone.
@@ -214,10 +218,13 @@ def _captured(job: _Job, mine: Frame) -> Iterator[None]:
             stack.callback(recorder.close)
             alone = job.runtime.index is not None
             stack.enter_context(capturing(recorder, lambda: alone or frame.get() is mine))
-            if alone:
-                stack.enter_context(redirecting(recorder, job.files))
+            programs = stack.enter_context(redirecting(recorder, job.files)) if alone else None
+            trouble: Exception | None = recorder.trouble or programs
         except (OSError, CelschedError) as error:
-            logger.warning("the output of this execution cannot be captured: %s", error)
+            trouble = error
+        if trouble is not None:
+            me = mine.current
+            logger.warning("the output of execution %d.%d is not kept: %s", me.execution_id, me.attempt, trouble)
         yield
 
 

@@ -4,17 +4,33 @@ It never interprets their content. They lie in a folder of the worker's own, clo
 """
 
 import contextlib
+import ctypes
+import errno
+import logging
 import os
+import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
+
+logger = logging.getLogger("celsched.worker")
 
 _KINDS = ("rec", "out", "err")
+_PREFIX = "celsched-worker-"
+_KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE
+_RESERVE = 64 * 1024
+"""Bytes: what programs may write although the disk fills up meanwhile."""
 
 
 def make_folder() -> Path:
-    """Make the folder of one worker, mode 0700."""
-    return Path(tempfile.mkdtemp(prefix="celsched-worker-"))
+    """Make the folder of one worker, mode 0700; where none can be made now, bodies try again, each at its begin."""
+    try:
+        return Path(tempfile.mkdtemp(prefix=_PREFIX))
+    except OSError as error:
+        folder = Path("/tmp", f"{_PREFIX}{uuid4().hex}")  # a name that nobody can know before
+        logger.warning("the output of executions is not kept until %s can be made: %s", folder, error)
+        return folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +46,12 @@ class OutputFiles:
     stderr: Path
 
     def begin(self) -> None:
-        """Empty them."""
+        """Empty them; a folder that was cleaned away is made again.
+
+        Raises:
+            OSError: they cannot be written. What lies there may be another body's output.
+        """
+        _have_own(self.records.parent)
         for path in (self.records, self.stdout, self.stderr):
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
@@ -55,6 +76,42 @@ class OutputFiles:
 def files_of(folder: Path, index: int) -> OutputFiles:
     """Return the files of a slot."""
     return OutputFiles(*(folder / f"slot-{index}.{kind}" for kind in _KINDS))
+
+
+def open_for_output(path: Path, *, reserve: bool = False) -> int:
+    """Return a descriptor that appends to a file; with `reserve` there is room for a while, even if the disk fills up.
+
+    A program that cannot write its output fails, and with it the task.
+
+    Raises:
+        OSError: it cannot be written, or there is no room.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    if reserve and _no_room(descriptor):
+        os.close(descriptor)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    return descriptor
+
+
+def open_nothing() -> int:
+    """Return a descriptor that takes everything and keeps nothing."""
+    return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+
+
+def _no_room(descriptor: int) -> bool:
+    # Not os.posix_fallocate: that makes the file longer, and readers would take the zeros for output.
+    libc = ctypes.CDLL(None, use_errno=True)
+    failed = libc.fallocate(descriptor, _KEEP_SIZE, ctypes.c_int64(0), ctypes.c_int64(_RESERVE))
+    return bool(failed) and ctypes.get_errno() == errno.ENOSPC  # others: a file system that cannot reserve
+
+
+def _have_own(folder: Path) -> None:
+    """Make the folder where it is missing; refuse one that another user has put in its place."""
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise PermissionError(errno.EPERM, "it is not our folder, closed to others", str(folder))
 
 
 def read_from(path: Path, offset: int, most: int) -> bytes:

@@ -54,6 +54,10 @@ class Marks:
     stderr: int = 0
 
 
+NOTHING_IS_OURS = Marks(records=2**62, stdout=2**62, stderr=2**62)
+"""The marks of an attempt whose files could not be emptied: beyond whatever another one left in them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Occupant:
     """What a slot holds. Times are monotonic seconds; a limit of 0 is none."""

@@ -1,6 +1,8 @@
 """Captured output: what becomes a line, in which order, how many, and with what masked."""
 
 import logging
+import shutil
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 
 from celsched.redact import Redactor
 from celsched.worker.capture import CaptureHandler, LineWriter, Recorder, capturing
-from celsched.worker.output_files import OutputFiles, files_of
+from celsched.worker.output_files import OutputFiles, files_of, make_folder
 from celsched.worker.shipping import Shipper
 from celsched.worker.slots import Marks, Occupant, SlotState
 from tests.support.clock import ManualClock
@@ -148,3 +150,24 @@ def test_a_full_disk_drops_lines_and_nothing_else(files: OutputFiles, clock: Man
     full = OutputFiles(Path("/dev/full"), files.stdout, files.stderr)
     Recorder(full, Redactor(), clock.now).add(20, "a", "lost")
     assert shipper(clock).collect(files, OCCUPANT)[0] == []
+
+
+def test_a_worker_without_any_folder_for_its_files_starts_and_makes_one_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    folder = make_folder()
+    try:
+        assert not folder.exists()
+        files_of(folder, 0).begin()
+        assert folder.stat().st_mode & 0o777 == 0o700
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_a_folder_that_others_may_enter_is_not_written_to(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    with pytest.raises(PermissionError, match="closed to others"):
+        files_of(tmp_path, 0).begin()
+    assert not list(tmp_path.iterdir())
