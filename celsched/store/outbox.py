@@ -101,7 +101,7 @@ def sent(tx: Connection, parcels: Iterable[Parcel], now: datetime) -> None:
 
 def put_back(tx: Connection, parcels: Iterable[Parcel], again_at: datetime) -> None:
     """Give up the lease of what was not sent; due again at `again_at`. The number of a lost send is not re-used."""
-    for parcel in parcels:
+    for parcel in sorted(parcels, key=lambda parcel: parcel.execution_id):
         move(
             tx,
             parcel.execution_id,

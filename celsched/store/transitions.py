@@ -132,10 +132,11 @@ def _cancel(tx: Connection, reason: str, now: datetime, *where: ColumnElement[bo
 
 
 def _ask_to_stop(tx: Connection, reason: str, *where: ColumnElement[bool], force: bool = False) -> list[int]:
+    without_grace = {"cancel_force": True} if force else {}  # a milder wish takes back none that was made before
     done = tx.execute(
         update(executions)
         .where(executions.c.state == State.RUNNING, *where)
-        .values(cancel_requested=True, cancel_force=force, reason=reason)
+        .values(cancel_requested=True, reason=reason, **without_grace)
         .returning(executions.c.id)
     )
     return list(done.scalars())

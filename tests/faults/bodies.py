@@ -6,6 +6,7 @@ Each record is one write of one line to a file that was opened for appending: a 
 import json
 import os
 import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -78,7 +79,7 @@ def pipeline(steps: int = 3) -> None:
 def flaky(times: int = 1) -> str:
     """Raise in the first attempts."""
     _record("start")
-    print("یک سطر")  # so that the next body of its process finds captured output there
+    sys.stdout.write("یک سطر\n")  # so that the next body of its process finds captured output there
     current = celsched.current()
     if current is not None and current.attempt <= times:
         _record("raise")

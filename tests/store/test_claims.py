@@ -248,3 +248,12 @@ def test_progress_is_kept_for_the_claim_that_runs_and_for_no_other(
     end(store, running, State.FAILED)
     clock.advance(10 * SECOND)
     assert start(store, asked, 2).progress_done is None
+
+
+def test_a_milder_wish_to_stop_takes_back_no_stronger_one(scope: Scope, asked: int) -> None:
+    start(scope.store, asked)
+    for force in (False, True, False):
+        control.cancel(scope, asked, force=force)
+
+    (held,) = scope.store.read(lambda tx: claims.stop_requests(tx, "worker-1"))
+    assert (held.cancel_requested, held.cancel_force) == (True, True)
