@@ -9,13 +9,16 @@ from dataclasses import dataclass, replace
 from tests.faults.history import Fault
 from tests.faults.reading import Reading, Run, clock_time
 
-_QUEUE = 4
-"""So many that wait are a queue: there are four pool children."""
+_CHILDREN = 4
+"""How many bodies run at once; so many that wait are a queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The first start of an execution: how late, and by which faults it may be excused."""
+    """The first start of an execution: how late, and by which faults it may be excused.
+
+    Not late is who waits for a child while bodies of the tests' own keep all of them: that is what the plan asks for.
+    """
 
     run: Run
     ready: int
@@ -29,7 +32,7 @@ class Start:
 def starts(reading: Reading) -> list[Start]:
     """Return the first start of every execution that began."""
     found = []
-    limits = reading.history.limits
+    limits, full = reading.history.limits, list(_full(reading))
     for name, rows in reading.rows_of.items():
         planned = reading.planned.get(name)
         free = 0
@@ -44,8 +47,25 @@ def starts(reading: Reading) -> list[Start]:
             touching = [
                 fault for fault in reading.history.faults if fault.touches(ready, began, limits.boot + limits.republish)
             ]
-            found.append(Start(runs[0], ready, max(0, began - ready), tuple(touching)))
+            late = max(0, began - ready) - sum(_shared(ready, began, one) for one in full)
+            found.append(Start(runs[0], ready, late, tuple(touching)))
     return list(_queued_behind(found))
+
+
+def _full(reading: Reading) -> Iterator[tuple[int, int]]:
+    """Give the times at which every child has a body that shows signs of life."""
+    edges = [edge for run in reading.runs.values() for edge in ((run.began, 1), (run.last, -1))]
+    running, since = 0, 0
+    for at, step in sorted(edges):
+        if step < 0 and running == _CHILDREN:
+            yield since, at
+        running += step
+        if step > 0 and running == _CHILDREN:
+            since = at
+
+
+def _shared(begin: int, end: int, other: tuple[int, int]) -> int:
+    return max(0, min(end, other[1]) - max(begin, other[0]))
 
 
 def _queued_behind(begun: list[Start]) -> Iterator[Start]:
@@ -53,7 +73,7 @@ def _queued_behind(begun: list[Start]) -> Iterator[Start]:
     queue: list[tuple[int, tuple[Fault, ...]]] = []
     for start in sorted(begun, key=lambda one: one.ready):
         queue = [one for one in queue if one[0] > start.ready]
-        if not start.faults and len(queue) >= _QUEUE:
+        if not start.faults and len(queue) >= _CHILDREN:
             start = replace(start, faults=queue[-1][1])
         if start.faults:
             queue.append((start.run.began, start.faults))
@@ -75,7 +95,7 @@ def too_late(reading: Reading) -> Iterator[tuple[str, str]]:
         if start.run.attempt > 1:
             allowed += limits.lease
         recovered = max(fault.ended for fault in start.faults)
-        if start.ready + start.late > max(start.ready, recovered) + allowed:
+        if start.run.began > max(start.ready, recovered) + allowed:
             last = start.faults[-1].kind
             yield "late", f"{start}, {allowed / 1e6:.0f} s allowed after {last!r} ended {clock_time(recovered)}"
 

@@ -259,6 +259,17 @@ def test_one_that_waits_is_no_queue() -> None:
     assert 3 not in excused
 
 
+@pytest.mark.parametrize(("bodies", "late"), [(4, 0.5), (3, 5)])
+def test_waiting_for_a_child_that_is_free_is_late_and_for_one_that_works_is_not(bodies: int, late: float) -> None:
+    history = _many([*[0.1] * bodies, 5])
+    due = history.rows[-1].fire
+    for number in range(1, bodies + 1):
+        last = due + int(4.5 * SECOND) + number
+        history.events.append(Event("end", number, 1, PLANNED.name, history.rows[number - 1].fire, 100, 50, last))  # type: ignore[attr-defined]
+    waited = starts(Reading(history))[-1].late
+    assert waited == pytest.approx(late * SECOND, abs=2)
+
+
 def test_only_a_last_sign_of_life_may_be_cut_off(tmp_path: Path) -> None:
     values = {"execution": 1, "attempt": 1, "schedule": "s", "fire": 2, "pid": 3, "worker": 4, "at": 5}
     whole = json.dumps({"mark": "alive"} | values)
