@@ -12,6 +12,7 @@ from celery import Celery
 
 from celsched.broker import filesystem
 from celsched.broker.prefetch import TakeOnlyForFreeChildren
+from celsched.broker.prefetch_amqp import ConsumeOnlyForFreeChildren
 from celsched.broker.queues import PriorityAMQP
 from celsched.broker.strangers import OutliveStrangers
 from celsched.errors import SettingsError
@@ -51,7 +52,7 @@ _SETTINGS: dict[str, Any] = {
     "task_acks_late": False,
     # Retries are rows in the store.
     "task_reject_on_worker_lost": False,
-    # One message a child; with the next line (Redis) or our prefetch step (embedded) none waits behind a busy one.
+    # One message a child; with worker_disable_prefetch (Redis) or our prefetch steps none waits behind a busy one.
     "worker_prefetch_multiplier": 1,
     # The publisher's loop retries; Celery's own tries would add up while it holds its thread.
     "task_publish_retry": False,
@@ -146,22 +147,37 @@ def make_app(
     app.backend_cls = result_backend or "disabled"  # what is only configured, CELERY_RESULT_BACKEND beats
     app.conf.update(
         _SETTINGS,
+        **_settings_of(kind),
         broker_url=url,
         broker_read_url=url,
         broker_write_url=url,
         broker_transport_options=_transport_options(kind, role, embedded_folder, global_keyprefix, timing),
         # Results live in the store; a backend that the user names gets them as well.
         task_ignore_result=result_backend is None,
-        worker_disable_prefetch=kind == "redis",
-        # Broadcasts need fan-out, which the spool does not have; `cancel` goes through the store anyway.
-        worker_enable_remote_control=kind != "embedded",
         # Prefork children and their tasks would die at once of a second signal.
         worker_soft_shutdown_timeout=timing.drain,
     )
     app.steps["consumer"].add(OutliveStrangers)
-    if kind == "embedded":
-        app.steps["consumer"].add(TakeOnlyForFreeChildren)
+    if kind in _PREFETCH:
+        app.steps["consumer"].add(_PREFETCH[kind])
     return app
+
+
+_PREFETCH = {"embedded": TakeOnlyForFreeChildren, "amqp": ConsumeOnlyForFreeChildren}
+
+
+def _settings_of(kind: Kind) -> dict[str, Any]:
+    return {
+        "worker_disable_prefetch": kind == "redis",
+        # On RabbitMQ our prefetch step alone says how much is taken, after a reconnect too.
+        "worker_enable_prefetch_count_reduction": kind != "amqp",
+        # RabbitMQ keeps an exclusive queue locked for a connection that it does not know to be dead; its worker, back
+        # on a new one, is refused, and tries again without a pause. The durable one goes by itself when unused.
+        "control_queue_exclusive": kind != "amqp",
+        "control_queue_durable": kind == "amqp",
+        # Broadcasts need fan-out, which the spool does not have; `cancel` goes through the store anyway.
+        "worker_enable_remote_control": kind != "embedded",
+    }
 
 
 def broker_kind(url: str) -> Kind:

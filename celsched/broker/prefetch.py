@@ -1,6 +1,7 @@
 """Owns the rule that a message of the embedded broker is taken only when a pool child is free to run it.
 
-It never touches other transports: for Redis, Celery's own `worker_disable_prefetch` does the same.
+It never touches other transports: for Redis, Celery's own `worker_disable_prefetch` does the same, for RabbitMQ
+`prefetch_amqp`.
 """
 
 from typing import Any
@@ -16,9 +17,10 @@ class TakeOnlyForFreeChildren(bootsteps.StartStopStep):  # type: ignore[misc] # 
 
     def start(self, parent: Any) -> None:
         """Give the new channel its question; Celery calls this again after each reconnect."""
+        parent.task_consumer.channel.qos.has_room = lambda: has_room(parent)
 
-        def has_room() -> bool:
-            limit = getattr(parent.controller, "max_concurrency", None) or parent.pool.num_processes
-            return len(state.reserved_requests) < int(limit)
 
-        parent.task_consumer.channel.qos.has_room = has_room
+def has_room(parent: Any) -> bool:
+    """Whether a child of the worker of this consumer has nothing to do."""
+    limit = getattr(parent.controller, "max_concurrency", None) or parent.pool.num_processes
+    return len(state.reserved_requests) < int(limit)

@@ -24,7 +24,11 @@ class PriorityQueue(Queue):
 
 
 class PriorityQueues(Queues):  # type: ignore[misc] # Celery carries no types
-    """Celery's table of queues, making unknown ones as `PriorityQueue`."""
+    """Celery's table of queues, in which all are `PriorityQueue`."""
+
+    def add(self, queue: Any, **options: Any) -> Any:
+        """Add a queue. The default one is made by Celery: as it comes, it has no priorities and others are refused."""
+        return super().add(direct_queue(queue.name) if type(queue) is Queue else queue, **options)
 
     def new_missing(self, name: str) -> PriorityQueue:
         """Return the declaration of a queue that nobody has described."""

@@ -43,7 +43,9 @@ def consume_on(connection: Connection, queue: str, count: int, *, patience: floa
         found.append(Delivery(message.headers["task"], message.headers["id"], Message.from_kwargs(body[1])))
 
     channel = connection.channel()
-    consumer = Consumer(channel, [Queue(queue)], callbacks=[receive], accept=["json"], prefetch_count=1)
+    # RabbitMQ refuses a declaration that differs from that of the queue.
+    taken = Queue(queue, no_declare=connection.transport.driver_type == "amqp")
+    consumer = Consumer(channel, [taken], callbacks=[receive], accept=["json"], prefetch_count=1)
     with consumer:
         while len(found) < count and time.monotonic() - silent_since < patience:
             with contextlib.suppress(TimeoutError):  # the spool's comes sooner than asked for

@@ -1,4 +1,4 @@
-"""Checks the spool and Redis under a real Celery worker process."""
+"""Checks the spool, Redis and RabbitMQ under a real Celery worker process."""
 
 import itertools
 import json
@@ -49,9 +49,9 @@ def start_worker(tmp_path: Path) -> Iterator[StartWorker]:
         worker.wait()
 
 
-def _send(app: BrokerApp, number: int) -> None:
+def _send(app: BrokerApp, number: int, priority: int = 5) -> None:
     publisher = Publisher(app)
-    publisher.publish(Message("w", number, 1), task_id=task_id("w", number, 1, 1), queue="صف", priority=5)
+    publisher.publish(Message("w", number, 1), task_id=task_id("w", number, 1, 1), queue="صف", priority=priority)
     publisher.close()
 
 
@@ -113,6 +113,30 @@ def test_a_message_behind_a_busy_child_is_left_for_another_worker(tmp_path: Path
     _end(tmp_path, 2)
 
 
+def test_what_waits_on_rabbitmq_goes_to_the_worker_that_is_free_first_and_the_most_urgent_first(
+    tmp_path: Path, start_worker: StartWorker, rabbit_url: str
+) -> None:
+    app = make_app(rabbit_url, embedded_folder=None, role="daemon")
+    worker = start_worker(rabbit_url)
+    for number in range(1, 5):
+        _send(app, number, priority=number)  # a worker that reserves has two of them before the others come
+        _started(tmp_path, 1)
+    start_worker(rabbit_url)
+    _started(tmp_path, 4)
+    for number, following in ((4, 3), (3, 2)):
+        assert not (tmp_path / f"started-{following}").exists()
+        _end(tmp_path, number)
+        _started(tmp_path, following)
+    _end(tmp_path, 1)
+    _end(tmp_path, 2)
+    _send(app, 5)
+    _end(tmp_path, 5)
+    _started(tmp_path, 5)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(20) == 0
+    assert "Traceback" not in (tmp_path / "worker.log").read_text()
+
+
 def test_garbage_and_a_removed_folder_do_not_end_the_worker(tmp_path: Path, start_worker: StartWorker) -> None:
     app = make_app("", embedded_folder=tmp_path / "spool", role="daemon")
     worker = start_worker("")
@@ -149,15 +173,19 @@ def test_garbage_in_a_queue_of_redis_does_not_end_the_worker_nor_take_its_places
     assert "Unrecoverable" not in (tmp_path / "worker.log").read_text()
 
 
-def test_a_worker_on_redis_says_what_it_runs(tmp_path: Path, start_worker: StartWorker, redis_url: str) -> None:
-    app = make_app(redis_url, embedded_folder=None, role="daemon")
-    start_worker(redis_url)
+@pytest.mark.parametrize("broker", ["redis", "rabbit"])
+def test_a_worker_says_what_it_runs_and_reserves_nothing(
+    tmp_path: Path, start_worker: StartWorker, broker: str, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue(f"{broker}_url")
+    app = make_app(url, embedded_folder=None, role="daemon")
+    start_worker(url)
     _send(app, 1)
     _send(app, 2)
     _started(tmp_path, 1)
     found = wait_until(lambda: inspect_task(app, "celsched-w-1.1.1", 0.5), message="the worker knows execution 1")
     assert str(found).startswith("active on celery@")
-    assert inspect_task(app, "celsched-w-2.1.1", 0.5) is None  # still in Redis, not reserved behind the busy child
+    assert inspect_task(app, "celsched-w-2.1.1", 0.5) is None  # still in the broker, not reserved behind the busy child
     assert len(ping(app, 0.5)) == 1
     _end(tmp_path, 1)
     _end(tmp_path, 2)
