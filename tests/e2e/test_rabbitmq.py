@@ -20,6 +20,7 @@ republish = "2s"
 drain = "2s"
 kill_grace = "300ms"
 queues = ["default", "theirs"]
+alerts = {{no_worker = {{hold = "1s"}}}}
 """
 MANIFEST = """
 version: 1
@@ -30,6 +31,7 @@ tasks:
   nobody: {task_path: jobs.hello, queue_name: nobody}
   nap: {task_path: jobs.naps}
 schedules:
+  unheard: {task: nobody, every: 1d}
   tick: {task: greet, every: 1s, overlap: allow, params: {name: tick}}
 """
 
@@ -87,10 +89,9 @@ def test_a_queue_that_nobody_serves_is_an_alert(fleet: tuple[Project, Daemon, Da
     project.wait_for(waiting, State.QUEUED, timeout=30)
 
     def told() -> bool:
-        project.run("watch", "--once")
-        return "nobody" in project.run("alerts").out
+        return "no_worker" in project.run("watch", "--once").out
 
-    wait_until(told, timeout=60, message="an alert names the queue", every=1)
+    wait_until(told, timeout=60, message="an alert says so", every=1)
     project.call("cancel", str(waiting))
 
 
