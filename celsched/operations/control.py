@@ -1,4 +1,8 @@
-"""Owns pause, resume, delete and cancel. Each changes the store and nothing else; daemons and workers act on it."""
+"""Owns pause, resume, delete and cancel. Each changes the store and nothing else; daemons and workers act on it.
+
+Each reads the clock once, before its transaction: run again because the reply to a COMMIT was lost, it finds in the
+audit what it did at that instant, and says that.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +30,9 @@ def pause(scope: Scope, names: Sequence[str], *, reason: str | None = None, unti
 
     def work(tx: Tx) -> None:
         for schedule in _locked(tx, names):
+            event = audit.Event("pause", "schedule", schedule.name, {"reason": reason, "until": until})
+            if audit.done(tx, scope.by, event, now) is not None:
+                continue
             state = replace(
                 schedule.state,
                 paused_at=schedule.state.paused_at or now,
@@ -37,7 +44,6 @@ def pause(scope: Scope, names: Sequence[str], *, reason: str | None = None, unti
                 wake_at=until if scope.policies(schedule.task, schedule).enabled else None,
             )
             definitions.save_state(tx, state)
-            event = audit.Event("pause", "schedule", schedule.name, {"reason": reason, "until": until})
             audit.write(tx, scope.by, event, now)
         ring(tx)
 
@@ -50,10 +56,15 @@ def resume(scope: Scope, names: Sequence[str]) -> dict[str, datetime | None]:
     Raises:
         NotFound: a name is not stored. Conflict: one of them is not paused.
     """
+    now = scope.now()
 
     def work(tx: Tx) -> dict[str, datetime | None]:
-        now, coming = scope.now(), {}
+        coming = {}
         for schedule in _locked(tx, names):
+            event = audit.Event("resume", "schedule", schedule.name)
+            if audit.done(tx, scope.by, event, now) is not None:
+                coming[schedule.name] = schedule.state.next_fire_time
+                continue
             if not schedule.state.paused:
                 raise Conflict(f"the schedule '{schedule.name}' is not paused")
             closed = ledger.close_as(scope, tx, schedule, now, Reason.PAUSED)
@@ -62,7 +73,7 @@ def resume(scope: Scope, names: Sequence[str]) -> dict[str, datetime | None]:
             awake = replace(awake, failure_streak=0)
             state = ledger.opened(scope, awake, schedule.definition, schedule.task, now, new_rule=False)
             definitions.save_state(tx, state)
-            audit.write(tx, scope.by, audit.Event("resume", "schedule", schedule.name), now)
+            audit.write(tx, scope.by, event, now)
             coming[schedule.name] = state.next_fire_time
         ring(tx)
         return coming
@@ -80,12 +91,16 @@ def delete_schedule(scope: Scope, name: str) -> list[int]:
     Raises:
         NotFound: it is not stored.
     """
+    now = scope.now()
 
     def work(tx: Tx) -> list[int]:
-        now = scope.now()
         definitions.lock_names(tx)
+        event = audit.Event("delete", "schedule", name)
+        done = audit.done(tx, scope.by, event, now)
+        if done is not None:
+            return list(done["cancelled"])
         cancelled = carry_out.delete_schedule(scope, tx, locked_schedule(tx, name), now)
-        audit.write(tx, scope.by, audit.Event("delete", "schedule", name, {"cancelled": len(cancelled)}), now)
+        audit.write(tx, scope.by, replace(event, details={"cancelled": cancelled}), now)
         ring(tx)
         return cancelled
 
@@ -98,17 +113,22 @@ def delete_task(scope: Scope, name: str, *, cascade: bool = False) -> list[int]:
     Raises:
         NotFound: it is not stored. Conflict: schedules name it, and `cascade` was not given.
     """
+    now = scope.now()
 
     def work(tx: Tx) -> list[int]:
-        now, cancelled = scope.now(), []
         definitions.lock_names(tx)
+        event = audit.Event("delete", "task", name)
+        done = audit.done(tx, scope.by, event, now)
+        if done is not None:
+            return list(done["cancelled"])
+        cancelled: list[int] = []
         task = require_task(tx, name)
         users = [one.id for one in definitions.all_schedules(tx) if one.task.id == task.id]
         for schedule in definitions.lock_schedules(tx, users) if cascade else ():
             cancelled += carry_out.delete_schedule(scope, tx, schedule, now)
             audit.write(tx, scope.by, audit.Event("delete", "schedule", schedule.name, {"cascade": name}), now)
         cancelled += carry_out.delete_task(tx, task, now)
-        audit.write(tx, scope.by, audit.Event("delete", "task", name, {"cancelled": len(cancelled)}), now)
+        audit.write(tx, scope.by, replace(event, details={"cancelled": cancelled}), now)
         ring(tx)
         return cancelled
 
@@ -140,12 +160,16 @@ def cancel(scope: Scope, execution_id: int, *, force: bool = False) -> CancelRes
     Raises:
         NotFound: there is no such execution.
     """
+    now = scope.now()
 
     def work(tx: Tx) -> CancelResult:
-        now = scope.now()
         found = executions.find(tx, execution_id)
         if found is None:
             raise not_found("execution", execution_id)
+        event = audit.Event("cancel", "execution", str(execution_id))
+        done = audit.done(tx, scope.by, event, now)
+        if done is not None:
+            return CancelResult(Cancelled(done["outcome"]), found)
         transitions.lock_state(tx, found.schedule_id)
         outcome = Cancelled.ALREADY_OVER
         if transitions.cancel_one(tx, execution_id, "cancelled_by_user", now):
@@ -154,7 +178,7 @@ def cancel(scope: Scope, execution_id: int, *, force: bool = False) -> CancelRes
         elif transitions.ask_one_to_stop(tx, execution_id, "cancelled_by_user", force=force):
             outcome = Cancelled.ASKED
         if outcome is not Cancelled.ALREADY_OVER:
-            audit.write(tx, scope.by, audit.Event("cancel", "execution", str(execution_id)), now)
+            audit.write(tx, scope.by, replace(event, details={"outcome": outcome}), now)
             ring(tx)
         after = executions.find(tx, execution_id)
         return CancelResult(outcome, after or found)

@@ -44,6 +44,18 @@ def write(tx: Connection, by: Requester, event: Event, now: datetime) -> None:
     )
 
 
+def done(tx: Connection, by: Requester, event: Event, at: datetime) -> Mapping[str, Any] | None:
+    """Return the details of this deed of this person at exactly this instant; None where it was not done.
+
+    A command that took its instant before its transaction, and is run again because the reply to a COMMIT was lost,
+    learns from it that it has done its work. The details of `event` are not compared.
+    """
+    which = (audit.c.at == at, audit.c.user == by.user, audit.c.host == by.host, audit.c.action == event.action,
+             audit.c.kind == event.kind, audit.c.subject == event.subject)  # fmt: skip
+    found = tx.execute(select(audit.c.details).where(*which).limit(1)).first()
+    return None if found is None else dict(found.details)
+
+
 def edited_by_hand(tx: Connection, kind: str, names: Collection[str]) -> set[str]:
     """Return those of `names` whose definition was last changed by hand."""
     query = (

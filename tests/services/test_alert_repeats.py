@@ -1,7 +1,5 @@
 """What people do with alerts, run again as if the reply to its first COMMIT had been lost: done and audited once."""
 
-import threading
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -12,21 +10,12 @@ from celsched.domain.silencing import Matchers
 from celsched.operations import alerts as operations
 from celsched.operations.scope import Scope
 from celsched.store import alerts, silences
-from celsched.store.store import Store, T, Tx
+from celsched.store.store import Store
 from celsched.store.tables_watch import audit
 from tests.store.messages import find, settle
 from tests.support.clock import ManualClock
+from tests.support.deaf import Deaf
 from tests.support.factories import scope_of
-
-
-class Deaf(Store):
-    """A store that hears of no COMMIT at first, and a second later runs everything again."""
-
-    def write(self, work: Callable[[Tx], T], *, patience: float = 15.0, stop: threading.Event | None = None) -> T:
-        super().write(work)
-        assert isinstance(self.clock, ManualClock)
-        self.clock.advance(timedelta(seconds=1))
-        return super().write(work)
 
 
 @pytest.fixture
