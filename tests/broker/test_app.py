@@ -72,7 +72,7 @@ class _NotFound(Exception):
 
 
 class _Channel:
-    """Stands in for py-amqp's channel: RabbitMQ is not among the servers that the tests can start."""
+    """Stands in for py-amqp's channel: a real RabbitMQ, in test_rabbitmq.py, is not always installed."""
 
     def __init__(self, existing: set[str], log: list[tuple[str, bool, Any]]) -> None:
         self.existing, self.log = existing, log
