@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from celsched.domain.health import running
+from celsched.domain.health import queued, running
 from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.look import Look
 from celsched.domain.health.machine_facts import ClockReading, MachineFacts, Openings, Seen
@@ -16,6 +16,7 @@ from celsched.domain.health.work_facts import Run, Success, WorkFacts
 from celsched.domain.silence import Silence
 from celsched.monitor.clocks import ClockWatch
 from celsched.monitor.probe import Probe
+from celsched.monitor.waits import WaitMemory
 from celsched.store import notices, watch_machine, watch_work
 from celsched.store.store import Tx
 
@@ -57,6 +58,7 @@ class Observer:
     _claims: Silence = field(init=False)
     _instances: Silence = field(init=False)
     _past: dict[int, _Past] = field(default_factory=dict)
+    _waits: WaitMemory = field(default_factory=WaitMemory)
     _looked_at: datetime | None = None
     _clock: ClockReading | None = None
     _monotonic: float = 0.0
@@ -93,12 +95,13 @@ class Observer:
         since = look.now - _FRESH if self._looked_at is None else max(self._looked_at - _AGAIN, look.now - _FRESH)
         workers = [one for one in seen if one.kind == "worker"]
         runs = self._silent(watch_work.running(tx), workers, look.now)
-        fresh = watch_work.successes(tx, since)
+        fresh, waiting = watch_work.successes(tx, since), watch_work.waiting(tx, look.now)
         return WorkFacts(
-            waiting=watch_work.waiting(tx, look.now),
+            waiting=waiting,
             running=runs,
             fresh=fresh,
             history=self._history(tx, look, running.needs_history(look, runs, fresh)),
+            waits=self._waits.of(tx, queued.needs_waits(look, waiting), look.now),
             workers=workers,
             one_queue=self.around.one_queue,
         )

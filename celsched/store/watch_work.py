@@ -5,10 +5,10 @@ Waiting and running ones are found by the partial indexes, successes by the inde
 
 from collections.abc import Collection
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, case, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, case, func, or_, select, true
 
 from celsched.domain.execution import State
 from celsched.domain.health.rules import Layer
@@ -21,7 +21,7 @@ from celsched.store.slices import difference, length
 from celsched.store.tables import LIVE, UNSENT, executions, schedules, tasks
 
 _PAST = 50
-"""So many successes are a schedule's history."""
+"""So many successes are a schedule's history, and so many starts its waits."""
 _DEEP = 500
 """Of so many executions of a schedule at most: one that fails or is skipped all the time has a short history."""
 
@@ -43,6 +43,7 @@ def waiting(tx: Connection, now: datetime) -> list[Waiting]:
             e.fire_time,
             e.labels,
             sent_at.label("sent_at"),
+            e.start_deadline,
             func.count().over(partition_by=groups).label("many"),
             func.row_number().over(partition_by=groups, order_by=(e.dispatch_at, e.id)).label("by_due"),
             func.row_number().over(partition_by=groups, order_by=(sent_at, e.id)).label("by_sent"),
@@ -73,6 +74,7 @@ def _waiting(row: RowMapping, sent: RowMapping) -> Waiting:
         fire_time=row["fire_time"],
         first_sent=None if sent["sent_at"] is None else sent["id"],
         sent_at=sent["sent_at"],
+        start_deadline=None if sent["sent_at"] is None else sent["start_deadline"],
         labels=row["labels"] or {},
     )
 
@@ -114,9 +116,23 @@ def history(tx: Connection, schedule_ids: Collection[int]) -> dict[int, list[Suc
     found: dict[int, list[Success]] = {}
     ids = sorted(schedule_ids)
     for batch in batches(ids):
-        for row in tx.execute(_last_successes(tx, batch)).mappings():
+        for row in tx.execute(_last(tx, batch, _SUCCEEDED, _outcome(tx))).mappings():
             found.setdefault(row["schedule_id"], []).append(_success(row))
     return {key: sorted(past, key=lambda one: one.ended_at, reverse=True) for key, past in found.items()}
+
+
+def waits(tx: Connection, schedule_ids: Collection[int]) -> dict[int, list[timedelta]]:
+    """Return for how long the messages of the last fire times of these schedules lay in their queue.
+
+    One that was claimed before it was marked as sent waited for nothing.
+    """
+    e = executions.c
+    wait = difference(tx, e.started_at, func.coalesce(e.queued_at, e.started_at)).label("wait")
+    found: dict[int, list[timedelta]] = {}
+    for batch in batches(sorted(schedule_ids)):
+        for row in tx.execute(_last(tx, batch, _FIRST_START, (wait,))).mappings():
+            found.setdefault(row["schedule_id"], []).append(max(length(row["wait"]), timedelta(0)))
+    return found
 
 
 def task_layers(tx: Connection, task_ids: Collection[int]) -> dict[int, list[Layer]]:
@@ -130,18 +146,24 @@ def task_layers(tx: Connection, task_ids: Collection[int]) -> dict[int, list[Lay
     return found
 
 
-def _last_successes(tx: Connection, ids: list[int]) -> Select[Any]:
-    last = executions.alias("last")
+_RECENT = executions.alias("last")
+_SUCCEEDED = _RECENT.c.state == State.SUCCEEDED
+_FIRST_START = and_(_RECENT.c.attempt == 1, _RECENT.c.started_at.is_not(None))
+"""Of which of a schedule's last executions its past is made."""
+
+
+def _last(tx: Connection, ids: list[int], wanted: ColumnElement[bool], values: tuple[Any, ...]) -> Select[Any]:
+    """Return the query for these values of the last executions of these schedules that are wanted."""
     recent = (
-        select(last.c.id, last.c.state)
-        .where(last.c.schedule_id == schedules.c.id, last.c.fire_time.is_not(None))
-        .order_by(last.c.fire_time.desc())
+        select(_RECENT.c.id, wanted.label("wanted"))
+        .where(_RECENT.c.schedule_id == schedules.c.id, _RECENT.c.fire_time.is_not(None))
+        .order_by(_RECENT.c.fire_time.desc())
         .limit(_DEEP)
         .correlate(schedules)
         .subquery("recent")
     )
-    good = select(recent.c.id).where(recent.c.state == State.SUCCEEDED).limit(_PAST)
-    columns = (schedules.c.id.label("schedule_id"), *_outcome(tx))
+    good = select(recent.c.id).where(recent.c.wanted).limit(_PAST)
+    columns = (schedules.c.id.label("schedule_id"), *values)
     if tx.dialect.name == "sqlite":
         # It has no LATERAL, and looks the ids up one by one; PostgreSQL would read the whole table for this.
         joined = schedules.join(executions, executions.c.id.in_(good.correlate(schedules)))

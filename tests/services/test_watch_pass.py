@@ -167,6 +167,30 @@ def test_a_run_is_too_long_and_too_short_by_its_own_past(room: Room, scope: Scop
     assert room.pass_time(HEARTBEAT, ["d", "w"]) == set()
 
 
+def test_a_message_lies_too_long_by_the_waits_before(room: Room, scope: Scope) -> None:
+    add_schedule(scope, NAME, every=60 * MINUTE)
+    begin = room.clock.now()
+
+    def send(number: int) -> int:
+        room.clock.advance(begin + number * 60 * MINUTE - room.clock.now())
+        actors.scan(room.store)
+        actors.publish(room.store)
+        room.beat("d", "w")
+        return actors.all_executions(room.store)[-1].id
+
+    for number in range(1, 11):
+        execution = send(number)
+        assert room.pass_time(HEARTBEAT, ["d", "w"]) == set()
+        actors.run(room.store, execution)
+        assert room.kinds() == set()
+    execution = send(11)
+
+    assert room.pass_time(MINUTE, ["d", "w"]) == set()
+    assert room.pass_time(HEARTBEAT, ["d", "w"]) == {"queued_too_long"}
+    actors.run(room.store, execution)
+    assert room.pass_time(HEARTBEAT, ["d", "w"]) == set()
+
+
 def test_what_was_remembered_of_a_schedule_does_not_end_its_alert(room: Room, scope: Scope) -> None:
     add_schedule(scope, NAME, every=4 * MINUTE)
 

@@ -128,3 +128,23 @@ def test_the_past_is_bounded(store: Store, scope: Scope, clock: ManualClock) -> 
 
     assert len(found[schedule.id]) == 50
     assert found[schedule.id][0].execution == actors.all_executions(store)[-1].id
+
+
+def test_the_waits_of_each_schedule_are_those_of_its_last_first_starts(
+    store: Store, scope: Scope, clock: ManualClock
+) -> None:
+    schedule = add_schedule(scope, "s", every=HOUR, max_retries=1, start_deadline=HOUR)
+    other = add_schedule(scope, "other", every=1000 * HOUR)
+    for number, minutes in enumerate([1] * 50 + [7, 9]):
+        clock.advance(START + (number + 1) * HOUR - clock.now())
+        actors.scan(store)
+        actors.publish(store)
+        clock.advance(minutes * MINUTE)
+        (waiting,) = store.read(lambda tx: watch_work.waiting(tx, clock.now()))
+        assert (waiting.start_deadline, waiting.sent_at) == (HOUR, clock.now() - minutes * MINUTE)
+        actors.end(store, actors.start(store, actors.all_executions(store)[-1].id))
+
+    found = store.read(lambda tx: watch_work.waits(tx, [schedule.id, other.id]))
+
+    assert sorted(found[schedule.id]) == [MINUTE] * 48 + [7 * MINUTE, 9 * MINUTE]
+    assert other.id not in found

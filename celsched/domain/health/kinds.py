@@ -125,8 +125,10 @@ _ROWS = (
          "a heartbeat, or its end", {"heartbeats": 3}, muted_by=_STORE),
     Kind(_K.LOST_WORKER, _C, "an execution was lost with its worker", "the schedule's next success",
          event=True, muted_by=_STORE),
-    Kind(_K.QUEUED_TOO_LONG, _W, "sent, and not claimed for `after`", "it starts or expires",
-         {"after": _seconds(300)}, muted_by=_NOBODY_STARTS),
+    Kind(_K.QUEUED_TOO_LONG, _W,
+         "sent, and not claimed for `after`, by default its start_deadline or `factor` times the p95 of its own waits, "
+         "`at_least` so long (5 min while fewer than `least_runs` are known)", "it starts or expires",
+         {"after": None, "factor": 5.0, "at_least": _seconds(60), "least_runs": 10}, muted_by=_NOBODY_STARTS),
     Kind(_K.EXPIRED_IN_QUEUE, _C, "an execution passed its start_deadline before it started",
          "the schedule's next success", event=True, muted_by=_NOBODY_STARTS),
     Kind(_K.BACKLOG, _W, "more than `depth` executions of a queue wait, or one waits for longer than `age`",

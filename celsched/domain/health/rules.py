@@ -20,7 +20,7 @@ RUNBOOK = "runbook"
 """Of a kind, and beside the kinds for all of them: the address of what to do, which messages carry."""
 _LONGEST_ADDRESS = 1000
 
-LENGTHS = {"threshold", "tolerance", "after", "limit", "extra", "age", "jump", "stable", "quiet", "within"}
+LENGTHS = {"threshold", "tolerance", "after", "limit", "extra", "age", "jump", "stable", "quiet", "within", "at_least"}
 SHARES = {"share", "critical_share"}
 FACTORS = {"factor"}
 """How each parameter is written: as a length of time, a share from 0 to 1, a factor; all others are whole numbers."""

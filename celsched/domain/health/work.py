@@ -1,6 +1,6 @@
 """Judges what waits: for a start, in queues, for workers, to be sent; and what came twice. It reads no facts.
 
-How executions run is judged in `running`.
+How executions run is judged in `running`, for how long their messages lie in a queue in `queued`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from datetime import timedelta
 from shlex import quote
 
 from celsched.domain.execution import State
-from celsched.domain.health import running
+from celsched.domain.health import queued, running
 from celsched.domain.health.finding import Evidence, Finding, span
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.look import Judge, Look
@@ -43,32 +43,6 @@ def late_start(look: Look) -> Iterator[Finding]:
             late.queue,
             late.labels,
             evidence=evidence_of(look, late.schedule_id, late.oldest, late.fire_time, count=count),
-        )
-
-
-def queued_too_long(look: Look) -> Iterator[Finding]:
-    """Executions whose message was sent, and that no worker has claimed since."""
-    waiting = look.work.waiting if look.work else ()
-    for scope, group in by_subject(one for one in waiting if one.sent_at is not None).items():
-        first = min(group, key=lambda one: one.sent_at or look.now)
-        waited = look.now - (first.sent_at or look.now)
-        rule = look.rule(AlertKind.QUEUED_TOO_LONG, first.schedule_id, first.labels, first.task_id)
-        if waited <= rule.length("after"):
-            continue
-        execution, count = first.first_sent or first.oldest, sum(one.count for one in group)
-        many = f" and {count - 1} more" if count > 1 else ""
-        yield Finding(
-            AlertKind.QUEUED_TOO_LONG,
-            scope,
-            Severity.WARNING,
-            first.subject,
-            f'execution {execution} of "{first.subject}"{many} was sent to queue "{first.queue}" {span(waited)} ago '
-            "and no worker has taken it",
-            look.now - waited,
-            first.schedule_id,
-            first.queue,
-            first.labels,
-            evidence=evidence_of(look, first.schedule_id, execution, None, count=count),
         )
 
 
@@ -199,10 +173,10 @@ def dup_delivery(look: Look) -> Iterator[Finding]:
 
 JUDGES: Mapping[AlertKind, Judge] = {
     AlertKind.LATE_START: late_start,
-    AlertKind.QUEUED_TOO_LONG: queued_too_long,
     AlertKind.BACKLOG: backlog,
     AlertKind.NO_WORKER: no_worker,
     AlertKind.OUTBOX_STUCK: outbox_stuck,
     AlertKind.DUP_DELIVERY: dup_delivery,
+    **queued.JUDGES,
     **running.JUDGES,
 }

@@ -12,7 +12,8 @@ from celsched.domain.health.machine_facts import Seen
 class Waiting:
     """Executions that are due and have not started: of one subject, queue and state, all first attempts or none.
 
-    `due_at` is that of `oldest`, which waits longest. `sent_at`: when the message of `first_sent` was sent.
+    `due_at` is that of `oldest`, which waits longest. `sent_at`: when the message of `first_sent` was sent;
+    `start_deadline`: of that one, or None.
     """
 
     subject: str
@@ -27,6 +28,7 @@ class Waiting:
     fire_time: datetime | None = None
     first_sent: int | None = None
     sent_at: datetime | None = None
+    start_deadline: timedelta | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -63,12 +65,15 @@ class WorkFacts:
     """What waits, runs and has just succeeded.
 
     `fresh`: by schedule, its newest success since the last look; `history`: by schedule, its last successes, newest
-    first, of those schedules for which `needs_history` asked. `one_queue`: all queues are served through this one.
+    first, of those schedules for which `needs_history` asked; `waits`: by schedule, for how long the messages of its
+    last runs lay in their queue, of those for which `needs_waits` asked. `one_queue`: all queues are served through
+    this one.
     """
 
     waiting: Sequence[Waiting] = ()
     running: Sequence[Run] = ()
     fresh: Mapping[int, Success] = field(default_factory=dict)
     history: Mapping[int, Sequence[Success]] = field(default_factory=dict)
+    waits: Mapping[int, Sequence[timedelta]] = field(default_factory=dict)
     workers: Sequence[Seen] = ()
     one_queue: str | None = None

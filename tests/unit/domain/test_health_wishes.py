@@ -110,3 +110,13 @@ def test_for_programs_lengths_stay_lengths() -> None:
         "failed": {"enabled": True}, "no_recent_success": {"after": timedelta(hours=26)}, "ping": "شبانه",
     }  # fmt: skip
     assert plain_wishes(AlertWishes()) == {}
+
+
+def test_every_default_can_be_written() -> None:
+    said = {
+        kind: Tuning(parameters={name: value for name, value in row.parameters.items() if value is not None})
+        for kind, row in KINDS.items()
+    }
+    wishes = AlertWishes(said)
+
+    assert decode_wishes("alerts", encode_wishes(wishes)) == wishes

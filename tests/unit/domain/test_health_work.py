@@ -8,8 +8,9 @@ import pytest
 from celsched.domain.execution import State
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.machine_facts import Seen
+from celsched.domain.health.queued import needs_waits, queued_too_long
 from celsched.domain.health.rules import Tuning
-from celsched.domain.health.work import backlog, dup_delivery, late_start, no_worker, outbox_stuck, queued_too_long
+from celsched.domain.health.work import backlog, dup_delivery, late_start, no_worker, outbox_stuck
 from celsched.domain.health.work_facts import Waiting, WorkFacts
 from tests.unit.domain.looks import HEARTBEAT, NAME, NOW, left, look, nothing, only, tuned, watched
 
@@ -101,6 +102,43 @@ def test_queued_too_long_counts_from_the_send() -> None:
 def test_queued_too_long_says_nothing_of_what_was_sent_lately_or_never() -> None:
     assert nothing(queued_too_long, look(work=_work(_sent(5 * MINUTE))))
     assert nothing(queued_too_long, look(work=_work(_waits(HOUR))))
+
+
+def test_queued_too_long_follows_what_the_schedule_usually_waits() -> None:
+    quick, slow, few = [SECOND] * 10, [4 * MINUTE] * 50, [SECOND] * 9
+
+    def judged(age: timedelta, past: list[timedelta], **values: Any) -> bool:
+        return not nothing(queued_too_long, look(work=_work(_sent(age, **values), waits={1: past})))
+
+    assert [judged(age, quick) for age in (MINUTE, 61 * SECOND)] == [False, True]
+    assert [judged(age, slow) for age in (20 * MINUTE, 21 * MINUTE)] == [False, True]
+    assert [judged(age, few) for age in (5 * MINUTE, 6 * MINUTE)] == [False, True]
+    assert not judged(21 * MINUTE, [*slow[:40], *[5 * MINUTE] * 10])
+    assert "usually within 4 min" in only(queued_too_long, look(work=_work(_sent(HOUR), waits={1: slow}))).summary
+
+
+def test_queued_too_long_is_no_longer_than_the_start_deadline() -> None:
+    def judged(age: timedelta, deadline: timedelta) -> bool:
+        return not nothing(queued_too_long, look(work=_work(_sent(age, start_deadline=deadline))))
+
+    assert [judged(age, MINUTE) for age in (MINUTE, 61 * SECOND)] == [False, True]
+    assert judged(6 * MINUTE, HOUR)
+    fixed = tuned(AlertKind.QUEUED_TOO_LONG, after=2 * HOUR)
+    work = _work(_sent(HOUR, start_deadline=MINUTE), waits={1: [SECOND] * 50})
+    assert nothing(queued_too_long, look(general=fixed, work=work))
+
+
+def test_waits_are_asked_for_only_where_they_can_matter() -> None:
+    fixed = watched(2, own=tuned(AlertKind.QUEUED_TOO_LONG, after=HOUR))
+    off = watched(3, own={AlertKind.QUEUED_TOO_LONG: Tuning(enabled=False)})
+    waiting = [
+        *(_sent(2 * MINUTE, schedule_id=number) for number in (1, 2, 3, None)),
+        _sent(MINUTE, schedule_id=4),
+        _sent(HOUR, schedule_id=5),
+        _waits(HOUR, schedule_id=6),
+    ]
+
+    assert needs_waits(look(schedules=[watched(1), fixed, off]), waiting) == [5, 1]
 
 
 # backlog
