@@ -16,6 +16,7 @@ from celsched.domain.health.work_facts import Run, Success, WorkFacts
 from celsched.domain.silence import Silence
 from celsched.monitor.clocks import ClockWatch
 from celsched.monitor.probe import Probe
+from celsched.monitor.samples import QueueSamples
 from celsched.monitor.waits import WaitMemory
 from celsched.store import notices, watch_machine, watch_work
 from celsched.store.store import Tx
@@ -58,6 +59,7 @@ class Observer:
     _claims: Silence = field(init=False)
     _instances: Silence = field(init=False)
     _past: dict[int, _Past] = field(default_factory=dict)
+    _samples: QueueSamples = field(default_factory=QueueSamples)
     _waits: WaitMemory = field(default_factory=WaitMemory)
     _looked_at: datetime | None = None
     _clock: ClockReading | None = None
@@ -104,6 +106,7 @@ class Observer:
             waits=self._waits.of(tx, queued.needs_waits(look, waiting), look.now),
             workers=workers,
             one_queue=self.around.one_queue,
+            samples=self._samples.take(waiting, look.now, self._monotonic),
         )
 
     def _silent(self, runs: Sequence[Run], workers: Iterable[Seen], now: datetime) -> list[Run]:

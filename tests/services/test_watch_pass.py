@@ -29,6 +29,7 @@ from celsched.store.presence import Presence
 from celsched.store.store import Store, Tx
 from tests.support import actors
 from tests.support.clock import ManualClock
+from tests.support.executions import add_execution
 from tests.support.factories import add_schedule, scope_of
 from tests.support.stores import START, copy_sqlite, store_at
 from tests.support.waiting import wait_until
@@ -189,6 +190,22 @@ def test_a_message_lies_too_long_by_the_waits_before(room: Room, scope: Scope) -
     assert room.pass_time(HEARTBEAT, ["d", "w"]) == {"queued_too_long"}
     actors.run(room.store, execution)
     assert room.pass_time(HEARTBEAT, ["d", "w"]) == set()
+
+
+def test_a_queue_that_grows_is_a_backlog_until_it_shrinks(room: Room, scope: Scope) -> None:
+    off = dict.fromkeys((AlertKind.LATE_START, AlertKind.OUTBOX_STUCK), Tuning(enabled=False))
+    tuned = RuleBook(off | {AlertKind.BACKLOG: Tuning(parameters={"growing": 3})})
+    room.watcher = Watcher(room.store, room.clock, rules=tuned, heartbeat=HEARTBEAT, settings={})
+    waits = [add_execution(room.store, f"files.tasks.clean{number}") for number in range(2)]
+    assert room.pass_time(3 * MINUTE, ["d", "w"]) == set()
+
+    for number in range(2, 5):
+        waits.append(add_execution(room.store, f"files.tasks.clean{number}"))
+        kinds = room.pass_time(MINUTE, ["d", "w"])
+    assert kinds == {"backlog"}
+    actors.run(room.store, waits[0])
+    assert room.pass_time(HEARTBEAT, ["d", "w"]) == {"backlog"}
+    assert room.pass_time(MINUTE, ["d", "w"]) == set()
 
 
 def test_what_was_remembered_of_a_schedule_does_not_end_its_alert(room: Room, scope: Scope) -> None:

@@ -131,8 +131,11 @@ _ROWS = (
          {"after": None, "factor": 5.0, "at_least": _seconds(60), "least_runs": 10}, muted_by=_NOBODY_STARTS),
     Kind(_K.EXPIRED_IN_QUEUE, _C, "an execution passed its start_deadline before it started",
          "the schedule's next success", event=True, muted_by=_NOBODY_STARTS),
-    Kind(_K.BACKLOG, _W, "more than `depth` executions of a queue wait, or one waits for longer than `age`",
-         "below half of both", {"depth": 1000, "age": _seconds(900)}, muted_by=_NOBODY_STARTS),
+    Kind(_K.BACKLOG, _W,
+         "more than `depth` executions of a queue wait, or one waits for longer than `age`, or at least `growing` wait "
+         "and more in each of three samples, a minute apart; critical beyond a period of a schedule on it",
+         "below half of both in two samples and not growing, or nothing waits",
+         {"depth": 1000, "age": _seconds(900), "growing": 100}, muted_by=_NOBODY_STARTS),
     Kind(_K.NO_WORKER, _C, "an enabled schedule names a queue that no worker consumes", "a worker consumes it",
          hold=_seconds(60), muted_by=_STORE | {_K.BROKER_DOWN}),
     Kind(_K.UNKNOWN_TASK, _C, "a worker could not find or import the function of a task", "the function runs",

@@ -1,21 +1,19 @@
 """Judges what waits: for a start, in queues, for workers, to be sent; and what came twice. It reads no facts.
 
-How executions run is judged in `running`, for how long their messages lie in a queue in `queued`.
+How executions run is judged in `running`, for how long their messages lie in a queue in `queued`, whole queues
+in `backlog`.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
 from shlex import quote
 
 from celsched.domain.execution import State
-from celsched.domain.health import queued, running
+from celsched.domain.health import backlog, queued, running
 from celsched.domain.health.finding import Evidence, Finding, span
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.look import Judge, Look
 from celsched.domain.health.machine_facts import Seen
 from celsched.domain.health.subjects import by_subject, evidence_of
-from celsched.domain.health.work_facts import Waiting
 
 _PATIENCE = 3
 """Heartbeats after which a silent worker consumes nothing."""
@@ -44,55 +42,6 @@ def late_start(look: Look) -> Iterator[Finding]:
             late.labels,
             evidence=evidence_of(look, late.schedule_id, late.oldest, late.fire_time, count=count),
         )
-
-
-@dataclass(slots=True)
-class _Line:
-    """A queue: how many wait in it, and the one that waits longest."""
-
-    depth: int
-    oldest: Waiting
-
-
-def backlog(look: Look) -> Iterator[Finding]:
-    """Queues in which too many wait, or one for too long; open until both are below half of that."""
-    lines: dict[str, _Line] = {}
-    for one in look.work.waiting if look.work else ():
-        line = lines.setdefault(one.queue, _Line(0, one))
-        line.depth += one.count
-        line.oldest = min(line.oldest, one, key=lambda each: (each.due_at, each.oldest))
-    for queue, line in sorted(lines.items()):
-        labels = {"queue": queue}
-        rule, age = look.rule(AlertKind.BACKLOG, None, labels), look.now - line.oldest.due_at
-        living = look.alert(AlertKind.BACKLOG, f"queue:{queue}")
-        share = 0.5 if living is not None and living.open else 1.0
-        if line.depth <= share * rule.number("depth") and age <= share * rule.length("age"):
-            continue
-        period = _shortest_period(look, queue)
-        beyond = period is not None and age > period
-        than = f", longer than the {span(period)} between its fire times" if period is not None and beyond else ""
-        yield Finding(
-            AlertKind.BACKLOG,
-            f"queue:{queue}",
-            Severity.CRITICAL if beyond else Severity.WARNING,
-            queue,
-            f'{line.depth} executions wait in queue "{queue}", the oldest for {span(age)}{than}',
-            line.oldest.due_at,
-            queue=queue,
-            labels=labels,
-            evidence=Evidence(execution=line.oldest.oldest, count=line.depth, command="celsched doctor"),
-        )
-
-
-def _shortest_period(look: Look, queue: str) -> timedelta | None:
-    """Return the shortest time between the last and the next fire time of an active schedule of this queue."""
-    states = (one.state for one in look.schedules.values() if one.queue == queue and one.active)
-    gaps = (
-        state.next_fire_time - state.last_fire_time
-        for state in states
-        if state.next_fire_time is not None and state.last_fire_time is not None
-    )
-    return min((gap for gap in gaps if gap > timedelta(0)), default=None)
 
 
 def no_worker(look: Look) -> Iterator[Finding]:
@@ -173,7 +122,7 @@ def dup_delivery(look: Look) -> Iterator[Finding]:
 
 JUDGES: Mapping[AlertKind, Judge] = {
     AlertKind.LATE_START: late_start,
-    AlertKind.BACKLOG: backlog,
+    AlertKind.BACKLOG: backlog.backlog,
     AlertKind.NO_WORKER: no_worker,
     AlertKind.OUTBOX_STUCK: outbox_stuck,
     AlertKind.DUP_DELIVERY: dup_delivery,

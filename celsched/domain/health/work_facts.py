@@ -61,13 +61,21 @@ class Success:
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """How a queue was at a moment: how many waited in it, and for how long the oldest."""
+
+    depth: int
+    age: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class WorkFacts:
     """What waits, runs and has just succeeded.
 
     `fresh`: by schedule, its newest success since the last look; `history`: by schedule, its last successes, newest
     first, of those schedules for which `needs_history` asked; `waits`: by schedule, for how long the messages of its
     last runs lay in their queue, of those for which `needs_waits` asked. `one_queue`: all queues are served through
-    this one.
+    this one. `samples`: of each queue in which something waits, the last ones, oldest first.
     """
 
     waiting: Sequence[Waiting] = ()
@@ -77,3 +85,4 @@ class WorkFacts:
     waits: Mapping[int, Sequence[timedelta]] = field(default_factory=dict)
     workers: Sequence[Seen] = ()
     one_queue: str | None = None
+    samples: Mapping[str, Sequence[Sample]] = field(default_factory=dict)

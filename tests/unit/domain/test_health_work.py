@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from celsched.domain.execution import State
+from celsched.domain.health.backlog import backlog
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.machine_facts import Seen
 from celsched.domain.health.queued import needs_waits, queued_too_long
 from celsched.domain.health.rules import Tuning
-from celsched.domain.health.work import backlog, dup_delivery, late_start, no_worker, outbox_stuck
-from celsched.domain.health.work_facts import Waiting, WorkFacts
+from celsched.domain.health.work import dup_delivery, late_start, no_worker, outbox_stuck
+from celsched.domain.health.work_facts import Sample, Waiting, WorkFacts
 from tests.unit.domain.looks import HEARTBEAT, NAME, NOW, left, look, nothing, only, tuned, watched
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -158,13 +159,44 @@ def test_a_backlog_is_of_one_queue() -> None:
     assert nothing(backlog, look(work=work))
 
 
-def test_a_backlog_is_over_only_below_half_of_both() -> None:
+def _samples(*depths: int, age: timedelta = MINUTE) -> dict[str, list[Sample]]:
+    return {"default": [Sample(depth, age) for depth in depths]}
+
+
+def test_a_backlog_is_over_only_when_two_samples_are_below_half_of_both() -> None:
     opened = left(only(backlog, look(work=_work(_waits(MINUTE, count=1001)))))
 
-    assert not nothing(backlog, look(work=_work(_waits(MINUTE, count=501)), living=opened))
-    assert not nothing(backlog, look(work=_work(_waits(8 * MINUTE)), living=opened))
-    assert nothing(backlog, look(work=_work(_waits(7 * MINUTE, count=500)), living=opened))
+    def over(*depths: int, age: timedelta = MINUTE, depth: int = 400) -> bool:
+        work = _work(_waits(MINUTE, count=depth), samples=_samples(*depths, age=age))
+        return nothing(backlog, look(work=work, living=opened))
+
+    assert over(500, 500)
+    assert not over(501, 500)
+    assert not over(500)
+    assert not over(400, 401), "it grows"
+    assert not over(500, 500, age=8 * MINUTE)
+    assert not over(500, 500, depth=1001)
+    assert nothing(backlog, look(work=_work(), living=opened)), "nothing waits"
     assert nothing(backlog, look(work=_work(_waits(MINUTE, count=501))))
+
+
+def test_a_backlog_is_also_what_grows_over_three_samples() -> None:
+    def grown(*depths: int, general: Any = None) -> bool:
+        work = _work(_waits(MINUTE, count=depths[-1]), samples=_samples(*depths))
+        return not nothing(backlog, look(work=work, general=general))
+
+    assert grown(98, 99, 100)
+    assert not grown(99, 100)
+    assert not grown(97, 98, 99)
+    assert not grown(100, 100, 101)
+    assert not grown(100, 120, 110)
+    assert grown(1, 2, 3, general=tuned(AlertKind.BACKLOG, growing=3))
+    work = _work(_waits(MINUTE, count=130), samples=_samples(100, 120, 130))
+    found = only(backlog, look(work=work))
+    assert (found.severity, found.evidence.count) == (Severity.WARNING, 130)
+    assert "more and more" in found.summary
+    shrunk = _work(_waits(MINUTE, count=120), samples=_samples(130, 130, 120))
+    assert nothing(backlog, look(work=shrunk, living=left(found)))
 
 
 def test_a_backlog_is_critical_when_the_oldest_waits_longer_than_a_period() -> None:
