@@ -61,8 +61,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     url = sqlite_url(folder / "celsched.db")
     (folder / "celsched.toml").write_text(f'task_modules = ["files.*"]\ndatabase_url = "{url}"\n')
     open_store(url).close()
-    # The daemon is long gone: what the commands say must not depend on when this test runs within an hour.
-    began = SystemClock().now().replace(minute=10, second=0, microsecond=0) - 4 * HOUR
+    # The daemon is long gone: what the commands say must not depend on the hour or minute at which this test runs.
+    began = SystemClock().now().replace(hour=10, minute=10, second=0, microsecond=0) - 24 * HOUR
     clock = ManualClock(began)
     with store_at(url, clock) as store:
         _fill(store, clock)
