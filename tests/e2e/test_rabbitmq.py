@@ -108,7 +108,7 @@ def test_fire_times_are_recorded_while_rabbitmq_is_away_and_start_when_it_is_bac
         end()
         begin = project.store.clock.now()
         asked = project.ask("greet", name="meanwhile")
-        wait_until(told, timeout=60, message="the daemon says so")
+        wait_until(told, timeout=120, message=f"the daemon says so:\n{daemon.err[-2000:]}")
 
         def recorded(since: datetime = begin) -> bool:
             rows = project.executions("--schedule", "tick")
