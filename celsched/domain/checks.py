@@ -15,6 +15,8 @@ from celsched.domain.definition import (
     TaskDefinition,
     effective,
 )
+from celsched.domain.health.kinds import SETTINGS_ONLY, AlertKind
+from celsched.domain.health.wishes import AlertWishes
 from celsched.domain.names import clean_name, suggestion
 from celsched.domain.options import OPTIONS, Layer
 from celsched.errors import InvalidDefinition, InvalidRule
@@ -26,6 +28,7 @@ from celsched.timing.rule import Rule
 
 RULE_KEY = "rule"
 """The key of faults of the rule itself, whichever of its forms (`every`, `cron`, `at`, ...) was written."""
+_SETTINGS_HINT = "tune it in the settings: `[alerts]`, or `[[alert_rules]]` with the label `queue` for one queue"
 _LIMIT_KEYS = ("soft_time_limit", "time_limit")
 _DEEPEST = 64
 
@@ -149,6 +152,21 @@ def _placement(layer: Layer, *, on_task: bool) -> Iterator[Fault]:
             yield Fault(key, f"`{key}` may not stand on a task", "put it on a schedule or in `defaults`")
         elif not on_task and not option.on_schedule:
             yield Fault(key, f"`{key}` may stand on a task only", "move it to the task")
+        elif key == "alerts":
+            yield from _idle_wishes(layer[key])
+
+
+def _idle_wishes(wishes: AlertWishes) -> Iterator[Fault]:
+    """Yield what is said of alerts that no definition has a say in; whoever wrote it waits for it in vain."""
+    for kind, said in wishes.tunings.items():
+        if kind in SETTINGS_ONLY:
+            message = f"`{kind}` is about a queue, a process, a machine or a channel: a definition has no say in it"
+            yield Fault(f"alerts.{kind}", message, _SETTINGS_HINT)
+        elif kind is AlertKind.NO_WORKER:
+            for name in ("severity", "hold", "runbook"):
+                if getattr(said, name) is not None:
+                    message = f"`{kind}` is about a queue: a definition can only switch it on or off"
+                    yield Fault(f"alerts.{kind}.{name}", message, _SETTINGS_HINT)
 
 
 def _limits(task: TaskDefinition | None, schedule: ScheduleDefinition | None) -> Iterator[Fault]:

@@ -167,5 +167,11 @@ _ROWS = (
     Kind(_K.CHANNEL_FAILING, _C, "`failures` sends in a row failed on a channel", "a send works", {"failures": 3}),
 )  # fmt: skip
 
+SETTINGS_ONLY = frozenset({
+    _K.BACKLOG, _K.DAEMON_DOWN, _K.WATCH_DOWN, _K.CLOCK_JUMP, _K.STORE_DOWN, _K.BROKER_DOWN, _K.OUTBOX_STUCK,
+    _K.DUP_DELIVERY, _K.CHANNEL_FAILING,
+})  # fmt: skip
+"""Kinds of queues, processes, machines and channels: the `alerts` of a task or schedule have no say in them."""
+
 KINDS: Mapping[AlertKind, Kind] = MappingProxyType({row.kind: row for row in _ROWS})
 """Every kind, in the order in which they are shown."""

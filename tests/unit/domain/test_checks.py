@@ -8,6 +8,8 @@ import pytest
 
 from celsched.domain.checks import check_schedule, check_task, json_faults, split_task_path
 from celsched.domain.definition import RuleSpec, ScheduleDefinition, ScheduleType, TaskDefinition
+from celsched.domain.health.kinds import SETTINGS_ONLY, AlertKind
+from celsched.domain.health.wishes import decode_wishes
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -111,3 +113,33 @@ def test_task_paths(path: str, parts: tuple[str, ...] | None) -> None:
 
 def test_deep_values_are_refused_not_followed() -> None:
     assert [fault.message for fault in json_faults("a", DEEP)] == ["nested more than 64 levels deep"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "key"),
+    [
+        ({"backlog": {"depth": 5}}, "alerts.backlog"),
+        ({"daemon_down": False}, "alerts.daemon_down"),
+        ({"channel_failing": True}, "alerts.channel_failing"),
+        ({"no_worker": {"severity": "info"}}, "alerts.no_worker.severity"),
+    ],
+)
+def test_alerts_in_which_a_definition_has_no_say_are_a_fault(raw: dict[str, Any], key: str) -> None:
+    layer = {"alerts": decode_wishes("alerts", raw)}
+    found = [
+        check_task(replace(TASK, options=layer)),
+        check_task(replace(TASK, defaults=layer)),
+        check_schedule(replace(SCHEDULE, options=layer), TASK, {}, NOW),
+        check_schedule(replace(SCHEDULE, defaults=layer), TASK, {}, NOW),
+    ]
+
+    assert [[fault.key for fault in faults] for faults in found] == [[key]] * 4
+    assert all(fault.hint and "[alerts]" in fault.hint and not fault.warning for (fault,) in found)
+
+
+def test_alerts_in_which_a_definition_has_a_say_are_none() -> None:
+    raw = {kind.value: True for kind in AlertKind if kind not in SETTINGS_ONLY}
+    layer = {"alerts": decode_wishes("alerts", {**raw, "no_worker": False, "ping": "p", "runbook": "https://wiki/a"})}
+
+    assert check_task(replace(TASK, options=layer)) == []
+    assert check_schedule(replace(SCHEDULE, options=layer), TASK, {}, NOW) == []
