@@ -162,8 +162,10 @@ _ROWS = (
          {"within": timedelta(days=7)}, muted_by=_STORE),
     Kind(_K.ENDING_SOON, _I, "end_at lies `within` this time, or `fire_times` are left of max_runs",
          "it is extended, or has ended", {"within": timedelta(days=7), "fire_times": 3}, muted_by=_STORE),
-    Kind(_K.FLAPPING, _W, "an alert opened more than `opens` times `within` this time", "quiet for as long",
-         {"opens": 5, "within": _seconds(3600)}),
+    Kind(_K.FLAPPING, _W,
+         "an alert opened more than `opens` times `within` this time, or it follows runs and `share` of the last 20 "
+         "turned from good to bad or back", "quiet for as long, and at most half of `share`",
+         {"opens": 5, "within": _seconds(3600), "share": 0.3}),
     Kind(_K.CHANNEL_FAILING, _C, "`failures` sends in a row failed on a channel", "a send works", {"failures": 3}),
 )  # fmt: skip
 

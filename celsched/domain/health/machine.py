@@ -1,17 +1,18 @@
-"""Judges daemons, watchers, clocks, services, channels, and alerts that flap. It reads no facts and never notifies.
+"""Judges daemons, watchers, clocks, services, channels; flapping in `flapping`. It reads no facts, never notifies.
 
 Clock and broker are as seen from one machine: what a watcher elsewhere has found stays for as long as that one lives.
 That the store is away no look at it can find: `monitor.outage` tells it.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from shlex import quote
 
+from celsched.domain.health import flapping
 from celsched.domain.health.finding import Evidence, Finding, span
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.look import Judge, Look
-from celsched.domain.health.machine_facts import MachineFacts, Openings
+from celsched.domain.health.machine_facts import MachineFacts
 from celsched.domain.health.subjects import living_of, same
 from celsched.domain.health.watched import Living
 
@@ -113,34 +114,6 @@ def _speaks(look: Look, facts: MachineFacts, alert: Living) -> bool:
     return any(one.lives(patience) and alert.scope == f"host:{one.host}" for one in facts.watchers)
 
 
-def flapping(look: Look) -> Iterator[Finding]:
-    """Alerts that open again and again; open until none of that fingerprint has opened for a while."""
-    for one in look.machine.openings if look.machine else ():
-        rule = look.rule(AlertKind.FLAPPING, one.schedule_id, one.labels)
-        within = rule.length("within")
-        lately = [at for at in one.at if look.now - at < within]
-        living = look.alert(AlertKind.FLAPPING, one.fingerprint)
-        if len(lately) > rule.number("opens") or (living is not None and lately):
-            yield _flaps(one, lately, within)
-
-
-def _flaps(one: Openings, lately: list[datetime], within: timedelta) -> Finding:
-    kind = one.fingerprint.partition(":")[0]
-    summary = f'{kind} of "{one.subject}" opened {len(lately)} times within {span(within)}'
-    return Finding(
-        AlertKind.FLAPPING,
-        one.fingerprint,
-        Severity.WARNING,
-        one.subject,
-        summary,
-        lately[0],
-        one.schedule_id,
-        one.queue,
-        one.labels,
-        evidence=Evidence(count=len(lately), command="celsched alerts"),
-    )
-
-
 def channel_failing(look: Look) -> Iterator[Finding]:
     """Channels through which nothing could be sent, several times in a row; open until a send works."""
     for one in look.machine.channels if look.machine else ():
@@ -172,6 +145,6 @@ JUDGES: Mapping[AlertKind, Judge] = {
     AlertKind.WATCH_DOWN: watch_down,
     AlertKind.CLOCK_JUMP: clock_jump,
     AlertKind.BROKER_DOWN: broker_down,
-    AlertKind.FLAPPING: flapping,
+    AlertKind.FLAPPING: flapping.flapping,
     AlertKind.CHANNEL_FAILING: channel_failing,
 }

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from celsched.domain.health.finding import Finding
+from celsched.domain.health.flapping import flapping
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.machine import (
     broker_down,
     channel_failing,
     clock_jump,
     daemon_down,
-    flapping,
     watch_down,
 )
 from celsched.domain.health.machine_facts import Answer, ChannelHealth, ClockReading, MachineFacts, Openings, Seen
@@ -204,6 +204,52 @@ def test_a_schedule_has_rules_of_its_own_for_flapping() -> None:
     facts = _opened(1, 2).machine
 
     assert not nothing(flapping, look(schedules=[own], machine=facts))
+
+
+def _failed(number: int = 1) -> Any:
+    scope = f"schedule:{number}"
+    return left(Finding(AlertKind.FAILED, scope, Severity.WARNING, NAME, "it failed", NOW, number))
+
+
+@pytest.mark.parametrize(
+    ("recent", "flaps"),
+    [
+        ("s" * 14 + "fsfsfs", True),
+        ("s" * 13 + "fsfsfs", False),
+        ("s" * 13 + "fsfsffs", True),
+        ("s" * 15 + "fsfsf", False),
+        ("fffffffffffffftlxfff", False),
+        ("s" * 10 + "fofosofosf", False),
+        ("s" * 9 + "fosofosofos", True),
+    ],
+)
+def test_an_alert_of_runs_that_turn_again_and_again_is_flapping(recent: str, flaps: bool) -> None:
+    found = list(flapping(look(schedules=[watched(1, recent=recent)], living=_failed())))
+
+    assert [one.fingerprint for one in found] == (["flapping:failed:schedule:1"] if flaps else [])
+    assert all((one.schedule_id, one.severity) == (1, Severity.WARNING) for one in found)
+
+
+def test_runs_that_turn_are_flapping_only_where_an_alert_follows_them_and_until_they_are_steadier() -> None:
+    def seen(recent: str, living: Any, **own: Any) -> list[Finding]:
+        return list(flapping(look(schedules=[watched(1, recent=recent, **own)], living=living)))
+
+    restless, calmer, steady = "s" * 14 + "fsfsfs", "fsfs" + "s" * 15 + "f", "fsfs" + "s" * 16
+    assert seen(restless, {}) == []
+    assert seen(restless, _failed(2)) == []
+    (found,) = seen(restless, _failed())
+    assert seen(calmer, _failed()) == []
+    assert [one.fingerprint for one in seen(calmer, left(found))] == [found.fingerprint]
+    assert seen(steady, left(found)) == []
+    assert seen(restless, _failed(), own=tuned(AlertKind.FLAPPING, share=0.5)) == []
+
+
+def test_flapping_by_both_measures_is_told_once() -> None:
+    at = [NOW - number * MINUTE for number in range(6, 0, -1)]
+    openings = [Openings("failed:schedule:1", NAME, at, 1, "default")]
+    seen = look(schedules=[watched(1, recent="fs" * 10)], machine=MachineFacts(openings=openings), living=_failed())
+
+    assert only(flapping, seen).evidence.count == 6
 
 
 # channel_failing
