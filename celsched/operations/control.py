@@ -4,10 +4,11 @@ Each reads the clock once, before its transaction: run again because the reply t
 audit what it did at that instant, and says that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import count
 
 from celsched.domain.execution import TERMINAL, Execution, Reason
 from celsched.errors import Conflict, UsageError
@@ -27,11 +28,13 @@ def pause(scope: Scope, names: Sequence[str], *, reason: str | None = None, unti
     now = scope.now()
     if until is not None and until <= now:
         raise UsageError("--until lies in the past", hint="name an instant ahead, such as +2h or 2026-12-01 09:00")
+    repeats = _repeats()
 
     def work(tx: Tx) -> None:
+        again = repeats()
         for schedule in _locked(tx, names):
             event = audit.Event("pause", "schedule", schedule.name, {"reason": reason, "until": until})
-            if audit.done(tx, scope.by, event, now) is not None:
+            if again and audit.done(tx, scope.by, event, now) is not None:
                 continue
             state = replace(
                 schedule.state,
@@ -56,13 +59,13 @@ def resume(scope: Scope, names: Sequence[str]) -> dict[str, datetime | None]:
     Raises:
         NotFound: a name is not stored. Conflict: one of them is not paused.
     """
-    now = scope.now()
+    now, repeats = scope.now(), _repeats()
 
     def work(tx: Tx) -> dict[str, datetime | None]:
-        coming = {}
+        coming, again = {}, repeats()
         for schedule in _locked(tx, names):
             event = audit.Event("resume", "schedule", schedule.name)
-            if audit.done(tx, scope.by, event, now) is not None:
+            if again and audit.done(tx, scope.by, event, now) is not None:
                 coming[schedule.name] = schedule.state.next_fire_time
                 continue
             if not schedule.state.paused:
@@ -81,6 +84,12 @@ def resume(scope: Scope, names: Sequence[str]) -> dict[str, datetime | None]:
     return scope.store.write(work)
 
 
+def _repeats() -> Callable[[], bool]:
+    """Return what tells, at each run of one transaction, whether it has run before."""
+    runs = count()
+    return lambda: next(runs) > 0
+
+
 def _locked(tx: Tx, names: Sequence[str]) -> list[definitions.StoredSchedule]:
     return definitions.lock_schedules(tx, [require_schedule(tx, name).id for name in names])
 
@@ -91,12 +100,12 @@ def delete_schedule(scope: Scope, name: str) -> list[int]:
     Raises:
         NotFound: it is not stored.
     """
-    now = scope.now()
+    now, repeats = scope.now(), _repeats()
 
     def work(tx: Tx) -> list[int]:
         definitions.lock_names(tx)
         event = audit.Event("delete", "schedule", name)
-        done = audit.done(tx, scope.by, event, now)
+        done = audit.done(tx, scope.by, event, now) if repeats() else None
         if done is not None:
             return list(done["cancelled"])
         cancelled = carry_out.delete_schedule(scope, tx, locked_schedule(tx, name), now)
@@ -113,12 +122,12 @@ def delete_task(scope: Scope, name: str, *, cascade: bool = False) -> list[int]:
     Raises:
         NotFound: it is not stored. Conflict: schedules name it, and `cascade` was not given.
     """
-    now = scope.now()
+    now, repeats = scope.now(), _repeats()
 
     def work(tx: Tx) -> list[int]:
         definitions.lock_names(tx)
         event = audit.Event("delete", "task", name)
-        done = audit.done(tx, scope.by, event, now)
+        done = audit.done(tx, scope.by, event, now) if repeats() else None
         if done is not None:
             return list(done["cancelled"])
         cancelled: list[int] = []
@@ -160,14 +169,14 @@ def cancel(scope: Scope, execution_id: int, *, force: bool = False) -> CancelRes
     Raises:
         NotFound: there is no such execution.
     """
-    now = scope.now()
+    now, repeats = scope.now(), _repeats()
 
     def work(tx: Tx) -> CancelResult:
         found = executions.find(tx, execution_id)
         if found is None:
             raise not_found("execution", execution_id)
         event = audit.Event("cancel", "execution", str(execution_id))
-        done = audit.done(tx, scope.by, event, now)
+        done = audit.done(tx, scope.by, event, now) if repeats() else None
         if done is not None:
             return CancelResult(Cancelled(done["outcome"]), found)
         transitions.lock_state(tx, found.schedule_id)

@@ -118,4 +118,10 @@ def test_fire_times_are_recorded_while_rabbitmq_is_away_and_start_when_it_is_bac
         assert project.state(asked) is State.PENDING
         rabbit.start()
         project.wait_for(asked, State.SUCCEEDED, timeout=90)
+
+        def back(since: int = said) -> bool:
+            return "takes messages again" in daemon.err[since:]
+
+        # A message that RabbitMQ kept and had not confirmed is run before the daemon sends anything.
+        wait_until(back, timeout=60, message="the daemon has found it again")
         _is_well(fleet)
