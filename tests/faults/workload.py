@@ -50,7 +50,7 @@ def plan_of(seed: int, start: int, end: int) -> list[Planned]:
             lost = 3 if (number + seed) % 2 else 0
             every = chance.choice(periods) * SECOND
             # Spread, and on no whole second: a crowd at one instant would only measure the length of the queue.
-            first = start + chance.randrange(every)
+            first = start + chance.randrange(every) % (end - start)
             found.append(_planned(f"{task} شمارهٔ {number}", task, "interval", every, first, end, overlap, lost))
     for number, (overlap, lost) in enumerate((("allow", 0), ("skip", 3))):
         found.append(_planned(f"each minute {number}", "quick", "cron", MINUTE, start, end, overlap, lost))
