@@ -81,6 +81,7 @@ def test_run_now_ends_with_124_when_time_is_up_and_with_11_when_it_was_cancelled
     execution_id = late.json["execution"]
     waiting = live.start("run-now", "nap", "--param", "name=waited", "--wait", "-o", "json")
     live.wait_for_note("waited")
+    wait_until(lambda: waiting.out.endswith("\n"), message="it has said which execution it waits for")
     waited = json.loads(waiting.out)["execution"]
     assert live.call("cancel", str(waited)).code == 0
     assert waiting.wait() == 11
