@@ -161,7 +161,8 @@ def test_the_soft_limit_is_one_signal_to_the_child_alone(ward: Ward) -> None:
     for _ in range(5):
         ward.pass_seconds(1)
     note = ward.folder / "soft"
-    wait_until(note.exists, message="the signal arrived")
+    # The shell makes the file a moment before it writes: only a whole line is the signal.
+    wait_until(lambda: note.exists() and note.read_text().endswith("\n"), message="the signal arrived")
     assert note.read_text() == "soft\n"
 
 
