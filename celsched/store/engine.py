@@ -17,6 +17,8 @@ WAL_BYTES = 4 << 20
 """Size to which SQLite's write-ahead log is cut back once nobody reads an old state any more; it then begins anew."""
 READ_ONLY = "celsched_read_only"
 """Execution option of a connection whose transaction only reads."""
+UNLIMITED = "celsched_unlimited"
+"""Execution option of a connection whose transaction may take as long as it takes."""
 
 
 def parse_url(text: str) -> URL:
@@ -48,6 +50,8 @@ def make_engine(url: URL) -> tuple[Engine, Dialect]:
 
 def _postgresql(url: URL) -> Engine:
     try:
+        from celsched.store.silence_limit import SILENCE, HearingConnection  # its driver is an extra
+
         engine = create_engine(
             url,
             json_serializer=to_json,
@@ -73,6 +77,14 @@ def _postgresql(url: URL) -> Engine:
             "`database_url` names PostgreSQL, but its driver is not installed",
             hint="pip install 'celsched[postgres]'",
         ) from None
+    # In the place of the driver's own: a listener of `do_connect` would keep all others from being asked.
+    engine.dialect.connect = HearingConnection.connect  # type: ignore[assignment]
+
+    @event.listens_for(engine, "begin")
+    def _limit(connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        driver.silence = None if _unlimited(connection) else SILENCE
+
     _begin_ourselves(engine, POSTGRESQL)
     return engine
 
@@ -111,8 +123,12 @@ def _begin_ourselves(engine: Engine, dialect: Dialect) -> None:
         reading = connection.get_execution_options().get(READ_ONLY, False)
         if dialect is SQLITE:
             connection.exec_driver_sql("BEGIN" if reading else dialect.begin_write)
-        if dialect.limits and not connection.get_execution_options().get("celsched_unlimited", False):
+        if dialect.limits and not _unlimited(connection):
             connection.exec_driver_sql(dialect.limits)
+
+
+def _unlimited(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get(UNLIMITED, False))
 
 
 def prepare_folder(url: URL) -> None:
