@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tests.faults import lateness
+from tests.faults import attempts, lateness
+from tests.faults.excuses import activity, may_be_lost
 from tests.faults.history import Fault, History, Planned, Row, Try
 from tests.faults.reading import Reading, Run, clock_time
 
@@ -33,12 +34,15 @@ def check(history: History) -> list[Violation]:
         _too_often,
         _overlaps,
         _agrees,
-        _tries_agree,
+        attempts.follow,
+        attempts.agree,
+        attempts.recorded_late,
         _lost_for_nothing,
         _noticed_late,
         _outlives,
         _unfinished,
         lateness.too_late,
+        lateness.decided_late,
         _too_small,
     )
     found = [Violation(kind, said) for one in checks for kind, said in one(reading)]
@@ -70,24 +74,20 @@ def _cover(row: Row, covered: dict[int, list[int]]) -> Iterator[tuple[str, str]]
 
 
 def _skips(reading: Reading) -> Iterator[tuple[str, str]]:
-    """A skip needs its reason: another execution of the schedule that was under way."""
+    """A skip needs its reason: an earlier execution of the schedule under way; with `queue_one` one more that waits."""
+    until = activity(reading)
     for planned in reading.history.planned:
         rows = reading.rows_of[planned.name]
         others = [row for row in rows if row.state != "skipped"]
+        needed = 2 if planned.overlap == "queue_one" else 1
         for row in rows:
             if row.state != "skipped":
                 continue
             at = row.created
-            active = any(one.created <= at and _may_be_active(reading, one, at) for one in others)
-            if row.reason != "overlap" or planned.overlap == "allow" or not active:
-                yield "skipped", f"row {row.id} of {planned.name!r} ({row.reason}) at {clock_time(row.fire)}: no cause"
-
-
-def _may_be_active(reading: Reading, row: Row, at: int) -> bool:
-    """Whether it had not ended by then, or its end could not be recorded yet: `finished` is when the body ended."""
-    if row.finished is None or row.finished >= at:
-        return True
-    return any(fault.touches(row.finished, at, reading.history.limits.margin) for fault in reading.history.faults)
+            active = sum(one.created <= at <= until(one) and one.fire < row.fire for one in others)
+            if row.reason != "overlap" or planned.overlap == "allow" or active < needed:
+                said = f"row {row.id} of {planned.name!r} ({row.reason}) at {clock_time(row.fire)}"
+                yield "skipped", f"{said}: {active} were active at {clock_time(at)}, {needed} would be a cause"
 
 
 def _unknown(reading: Reading) -> Iterator[tuple[str, str]]:
@@ -178,27 +178,12 @@ def _differs(row: Row, runs: list[Run], planned: Planned, reading: Reading) -> I
             yield f"is {row.state}, which nobody asked for"
 
 
-def _tries_agree(reading: Reading) -> Iterator[tuple[str, str]]:
-    """I6 for each attempt: what began was claimed, what the store calls succeeded or failed did just that."""
-    for run in reading.runs.values():
-        if (run.execution, run.attempt) not in reading.tries:
-            yield "disagree", f"{run} of {run.schedule!r} began, and the store knows no such attempt"
-    for key, one in reading.tries.items():
-        found = reading.runs.get(key)
-        if one.state == "succeeded" and (found is None or not found.ended):
-            yield "disagree", f"attempt {key} succeeded, and its body did not come to its end"
-        if one.state == "failed" and (found is None or not found.raised):
-            yield "disagree", f"attempt {key} failed, and its body did not raise"
-
-
 def _lost_for_nothing(reading: Reading) -> Iterator[tuple[str, str]]:
-    """An attempt is lost only where something was killed, stopped or away."""
+    """An attempt is lost only where its own processes were hit, or its worker could not beat for too long."""
     for one in reading.tries.values():
-        if one.state != "lost" or one.finished is None:
-            continue
-        if not any(fault.kills and fault.touches(one.started, one.finished) for fault in reading.history.faults):
+        if one.state == "lost" and one.finished is not None and not may_be_lost(reading, one, one.finished):
             said = f"attempt {one.execution}.{one.attempt}, {clock_time(one.started)} to {clock_time(one.finished)}"
-            yield "lost for nothing", f"{said}: nothing that could end it was broken meanwhile"
+            yield "lost for nothing", f"{said}, in {one.pid} of worker {one.worker}: nothing ended it"
 
 
 def _noticed_late(reading: Reading) -> Iterator[tuple[str, str]]:
@@ -208,7 +193,8 @@ def _noticed_late(reading: Reading) -> Iterator[tuple[str, str]]:
     for one in reading.tries.values():
         by_pid[one.pid].append(one)
     for fault in history.faults:
-        for one in by_pid[next(iter(fault.pids))] if fault.kind == "kill child" and fault.pids else ():
+        hits = [one for pid in fault.pids for one in by_pid[pid]] if fault.kind == "kill child" else []
+        for one in hits:
             if one.finished is None or not one.started <= fault.began <= one.finished:
                 continue
             took = one.finished - fault.began
@@ -242,8 +228,9 @@ def _unfinished(reading: Reading) -> Iterator[tuple[str, str]]:
 def _too_small(reading: Reading) -> Iterator[tuple[str, str]]:
     """A run that broke or started too little proves nothing."""
     history = reading.history
-    if len(history.faults) < history.least_faults:
-        yield "too small", f"{len(history.faults)} faults, at least {history.least_faults} wanted"
+    faults = sum(not fault.part for fault in history.faults)
+    if faults < history.least_faults:
+        yield "too small", f"{faults} faults, at least {history.least_faults} wanted"
     started = {(run.schedule, run.fire) for run in reading.runs.values()}
     if len(started) < history.least_fires:
         yield "too small", f"{len(started)} fire times started, at least {history.least_fires} wanted"

@@ -17,7 +17,7 @@ from tests.faults.growth import growing
 from tests.faults.history import SECOND, Fault, History, Planned
 from tests.faults.mischief import Mischief, of_processes
 from tests.faults.mischief_services import of_services
-from tests.faults.observer import Observer, bodies_alive
+from tests.faults.observer import Observer, processes_left
 from tests.faults.points import FaultPoints
 from tests.faults.site import Site, StoreKind
 from tests.faults.workload import plan_of
@@ -100,7 +100,7 @@ def _outcome(
     assert site.store is not None
     events, findings = events_in(site.records)
     rows, tries = rows_in(site.store)
-    left = [("orphan", one) for one in bodies_alive(site.records)]
+    left = [("orphan", one) for one in processes_left(site.records)]
     logs = list(findings_in(site.logs(), (order.seconds + 2 * order.calm) / 60))
     grown = growing(observer.series) if order.faults != "all" else ()  # who is killed begins anew
     findings = [*findings, *observer.findings, *site.crew.findings, *left, *logs, *grown]
@@ -122,6 +122,7 @@ def _break(site: Site, order: Order, until: int) -> list[Fault]:
     points = FaultPoints()
     bag: list[Mischief | None] = []
     faults: list[Fault] = []
+    count = 0
     while now() < until:
         if not bag:
             places = [None] * _POINTS if order.faults == "all" else []
@@ -130,10 +131,11 @@ def _break(site: Site, order: Order, until: int) -> list[Fault]:
         began = now()
         pids = one.do(site, chance)
         if pids is not None:
-            faults.append(Fault(one.kind, began, now(), one.kills, one.frozen, pids))
+            faults.extend(one.noted(began, now(), pids))
+            count += 1
             _say(f"{one.kind} ({(now() - began) / SECOND:.1f} s)")
         # Now and then a calm long enough to be healthy in.
-        rest = order.pace or (16.0 if len(faults) % 6 == 5 else chance.uniform(0.3, 3.0))
+        rest = order.pace or (16.0 if count % 6 == 5 else chance.uniform(0.3, 3.0))
         _until(min(now() + int(rest * SECOND), until))
     with suppress(AssertionError):
         _wait_for_crew(site)

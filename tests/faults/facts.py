@@ -65,6 +65,7 @@ def rows_in(store: Store) -> tuple[list[Row], list[Try]]:
                 attempts.c.attempt,
                 attempts.c.state,
                 attempts.c.pid,
+                attempts.c.worker,
                 attempts.c.started_at,
                 attempts.c.finished_at,
             )
@@ -89,10 +90,23 @@ def rows_in(store: Store) -> tuple[list[Row], list[Try]]:
             for row in rows
         ],
         [
-            Try(one.execution_id, one.attempt, one.state, one.pid, micros(one.started_at), _maybe(one.finished_at))
+            Try(
+                one.execution_id,
+                one.attempt,
+                one.state,
+                one.pid,
+                main_of(one.worker),
+                micros(one.started_at),
+                _maybe(one.finished_at),
+            )
             for one in tried
         ],
     )
+
+
+def main_of(worker: str) -> int:
+    """Return the pid in a worker's id (`HOST-PID-BOOT-RANDOM`, and a host's name may hold dashes)."""
+    return int(worker.rsplit("-", 3)[1])
 
 
 def unfinished_in(store: Store) -> int:

@@ -30,6 +30,8 @@ class Planned:
     retry_on_lost: int = 0
     fails: int = 0
     """How many of the first attempts raise."""
+    delay: int = SECOND // 2
+    """From the end of an attempt until the next one is due."""
 
     def fire_times(self) -> list[int]:
         """Return every fire time, both ends included."""
@@ -40,6 +42,11 @@ class Planned:
     def most_starts(self) -> int:
         """How often one fire time may start at most."""
         return 1 + self.max_retries + self.retry_on_lost
+
+    @property
+    def stopped_on_outage(self) -> bool:
+        """Whether its bodies are stopped while the store is away, because another copy could start meanwhile."""
+        return self.retry_on_lost > 0 or self.overlap in ("skip", "queue_one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +82,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One attempt in the store at the end."""
+    """One attempt in the store at the end. `worker` is the pid of the worker's main process."""
 
     execution: int
     attempt: int
     state: str
     pid: int
+    worker: int
     started: int
     finished: int | None
 
@@ -89,7 +97,10 @@ class Try:
 class Fault:
     """Something that was broken, from the first harm until all was put right again.
 
-    `kills`: bodies may be lost by it. `frozen`: processes were stopped for so long that section 4's exception holds.
+    `pids` are the processes that were killed or stopped, with all that descended from them at that moment: those
+    die with them. `kills`: their bodies may be lost by it. `frozen`: they were stopped for so long that section 4's
+    exception holds. `stops`: they were stopped for a while, perhaps while they held locks that others need.
+    `store`: nobody could write to the store meanwhile, or not for certain.
     """
 
     kind: str
@@ -98,6 +109,10 @@ class Fault:
     kills: bool = False
     frozen: bool = False
     pids: frozenset[int] = frozenset()
+    stops: bool = False
+    store: bool = False
+    part: bool = False
+    """It belongs to another fault of the list, and does not count as one."""
 
     def touches(self, begin: int, end: int, after: int = 0) -> bool:
         """Whether it, and `after` more, lies somewhere in [begin, end]."""
@@ -117,6 +132,12 @@ class Limits:
     boot: int = 8 * SECOND
     """Until a process that was killed serves again, on a busy machine."""
     margin: int = 3 * SECOND
+    record: int = 2 * SECOND
+    """From the last sign of life of a body until its end is in the store, where nothing is broken."""
+    patch: int = 2 * SECOND
+    """Until a worker beats again once it can: a second's pause, a new connection, a beat."""
+    clock: int = SECOND // 4
+    """By how much the store's clock, as celsched reckons it, and the bodies' may differ."""
 
 
 @dataclass(slots=True)

@@ -9,9 +9,11 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from tests.faults.crew import Member, kill, tree
+from tests.faults.history import Fault
 from tests.faults.site import Site
 
 Harm = Callable[[Site, random.Random], frozenset[int] | None]
@@ -19,12 +21,22 @@ Harm = Callable[[Site, random.Random], frozenset[int] | None]
 
 @dataclass(slots=True)
 class Mischief:
-    """One kind of fault, which `do` may name better. `kills`: bodies may be lost; `frozen`: longer than a lease."""
+    """One kind of fault, which `do` may name better; it returns the processes that it hit. For the rest see `Fault`."""
 
     kind: str
     do: Harm
     kills: bool = False
     frozen: bool = False
+    stops: bool = False
+    store: bool = False
+    parts: list[Fault] = field(default_factory=list)
+    """What was done on the way: it excuses no more than it hit, and does not count as a fault of its own."""
+
+    def noted(self, began: int, ended: int, pids: frozenset[int]) -> list[Fault]:
+        """Return what the checker is told of it."""
+        whole = Fault(self.kind, began, ended, self.kills, self.frozen, pids, self.stops, self.store)
+        parts, self.parts = self.parts, []
+        return [whole, *parts]
 
 
 def pause(seconds: float) -> None:
@@ -40,12 +52,13 @@ def send(pids: Iterable[int], number: signal.Signals) -> None:
 
 
 def kill_of(site: Site, pids: list[int], *, whole: bool) -> frozenset[int]:
-    """Kill these processes, or all that descend from them too; return them."""
+    """Kill these processes, or all that descend from them too; return all of them: what descends dies with them."""
     for member in site.crew.members:
         if member.pid in pids:
             member.excused.add(member.pid)
-    kill([one for pid in pids for one in (tree(pid) if whole else [pid])])
-    return frozenset(pids)
+    family = [one for pid in pids for one in tree(pid)]
+    kill(family if whole else pids)
+    return frozenset([*pids, *family])
 
 
 def _daemons(site: Site) -> list[int]:
@@ -113,6 +126,8 @@ def _freezing(choose: Callable[[Site], list[int]], least: float, most: float, *,
 def of_processes(site: Site) -> list[Mischief]:
     """Return what can be done to processes from outside."""
     embedded = site.redis is None
+    # Who is stopped while it holds SQLite's one lock keeps everybody from the store.
+    stopping = partial(Mischief, stops=True, store=embedded)
     found = [
         Mischief("kill daemon", _killing(_daemons), kills=embedded),
         Mischief("kill all daemons", _killing(_daemons, everyone=True), kills=embedded),
@@ -123,9 +138,9 @@ def of_processes(site: Site) -> list[Mischief]:
         Mischief("kill all workers", _killing(Site.worker_mains, whole=True, everyone=True), kills=True),
         Mischief("kill everything", _everything, kills=True),
         Mischief("stop daemon", _terminating("daemon"), kills=embedded),
-        Mischief("freeze daemon", _freezing(_daemons, 1, 4, whole=False)),
-        Mischief("freeze worker", _freezing(Site.worker_mains, 1, 3.5, whole=True)),
-        Mischief("freeze worker long", _freezing(Site.worker_mains, 8, 11, whole=True), kills=True, frozen=True),
+        stopping("freeze daemon", _freezing(_daemons, 1, 4, whole=False)),
+        stopping("freeze worker", _freezing(Site.worker_mains, 1, 3.5, whole=True)),
+        stopping("freeze worker long", _freezing(Site.worker_mains, 8, 11, whole=True), kills=True, frozen=True),
     ]
     if not embedded:
         found.append(Mischief("stop worker", _terminating("worker"), kills=True))

@@ -101,10 +101,10 @@ def _of_postgres(server: PostgresServer) -> list[Mischief]:
         return _NOBODY
 
     return [
-        Mischief("postgres restart fast", fast),
-        Mischief("postgres restart immediate", immediate),
-        Mischief("postgres down", down, kills=True),
-        Mischief("postgres drops clients", drop),
+        Mischief("postgres restart fast", fast, store=True),
+        Mischief("postgres restart immediate", immediate, store=True),
+        Mischief("postgres down", down, store=True),
+        Mischief("postgres drops clients", drop, store=True),
     ]
 
 
@@ -144,7 +144,7 @@ def _of_files() -> list[Mischief]:
 
     return [
         Mischief("sqlite snapshot held", snapshot),
-        Mischief("sqlite write lock held", write_lock),
+        Mischief("sqlite write lock held", write_lock, store=True),
         Mischief("broker junk", junk),
         Mischief("broker folder deleted", delete),
     ]

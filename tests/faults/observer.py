@@ -4,6 +4,7 @@ It changes nothing, and judges nothing but states.
 """
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -109,13 +110,23 @@ def _files(pid: int) -> int:
     return 0
 
 
-def bodies_alive(records: Path) -> list[str]:
-    """Return the processes of this run's bodies (by what the tests put into their environment)."""
+def processes_left(records: Path, patience: float = 5.0) -> list[str]:
+    """Return what lives of this run after its end, bodies and celsched's own (by what is in their environment).
+
+    It waits a little for it to end: a reaper begins when its worker has gone.
+    """
+    until = time.monotonic() + patience
+    while (found := _living(records)) and time.monotonic() < until:
+        time.sleep(0.1)
+    return found
+
+
+def _living(records: Path) -> list[str]:
     mark = f"\0FAULTS_RECORDS={records}\0".encode()
     found = []
     for folder in Path("/proc").iterdir():
         with suppress(OSError):
             environment = b"\0" + (folder / "environ").read_bytes() if folder.name.isdigit() else b""
-            if mark in environment and b"\0FAULTS_TICK=" in environment:
+            if mark in environment:
                 found.append(f"{folder.name}: {(folder / 'cmdline').read_bytes()[:80]!r}")
     return found

@@ -4,11 +4,14 @@ It never counts a point that no process came to; that one was a restart, and is 
 """
 
 import random
+import re
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
 from celsched.settings.fault import POINTS
-from tests.faults.crew import Member
+from tests.faults.crew import Member, tree
+from tests.faults.history import Fault
 from tests.faults.mischief import Mischief, kill_of, pause, terminate
 from tests.faults.site import Site
 from tests.support.waiting import wait_until
@@ -41,8 +44,8 @@ def at_point(point: str) -> Mischief:
         member = _whose(point, site, chance)
         if member is None:
             return None
-        pids, reached = _let_it_die(point, member, site, chance)
-        fault.kind = f"point {point}" if reached else "restart"
+        pids = _let_it_die(point, member, site, chance, fault.parts)
+        fault.kind = f"point {point}" if pids else "restart"
         return pids
 
     fault = Mischief("restart", harm, kills=True)
@@ -55,17 +58,33 @@ def _whose(point: str, site: Site, chance: random.Random) -> Member | None:
     return chance.choice(members) if members else None
 
 
-def _let_it_die(point: str, member: Member, site: Site, chance: random.Random) -> tuple[frozenset[int], bool]:
+def _let_it_die(point: str, member: Member, site: Site, chance: random.Random, parts: list[Fault]) -> frozenset[int]:
+    """Return who died at the point, and what went with them; the restarts around it are parts of the fault."""
     once = point.startswith("lost")
     member.extra = {"CELSCHED_FAULT": f"{point}:{1 if once else chance.randint(1, 4)}"}
-    reached = _told(member, point)
-    pids = terminate(member) or frozenset()
+    died = _died_at(member, point)
+    parts.append(_part("restart", lambda: terminate(member)))
     if once:
-        pids |= _leave_something_silent(member, site)
+        parts.append(_part("kill all workers", lambda: _leave_something_silent(member, site)))
+    families: dict[int, set[int]] = {}
+
+    def reached() -> bool:
+        # Whoever dies takes along what descends from it, and the log names only the one.
+        if _excused(member) and member.pid is not None:
+            families.setdefault(member.pid, set()).update(tree(member.pid))
+        return bool(died())
+
     with suppress(AssertionError):
-        wait_until(lambda: _excused(member) and reached(), timeout=_PATIENCE, message=point, every=0.05)
+        wait_until(reached, timeout=_PATIENCE, message=point, every=0.1)
     # Its children would go on dying.
-    return pids | (terminate(member) or frozenset()), reached()
+    parts.append(_part("restart", lambda: terminate(member)))
+    return frozenset(died().union(*(families.get(pid, set()) for pid in died())))
+
+
+def _part(kind: str, do: Callable[[], frozenset[int] | None]) -> Fault:
+    began = time.time_ns() // 1000
+    pids = do() or frozenset()
+    return Fault(kind, began, time.time_ns() // 1000, kills=True, pids=pids, part=True)
 
 
 def _excused(member: Member) -> bool:
@@ -74,16 +93,17 @@ def _excused(member: Member) -> bool:
     return True
 
 
-def _told(member: Member, point: str) -> Callable[[], bool]:
-    """Return whether a process of this member has said, from now on, that it dies at the point."""
+def _died_at(member: Member, point: str) -> Callable[[], set[int]]:
+    """Return what tells which processes of this member have said, from now on, that they die at the point."""
     before = member.log.stat().st_size
+    said = re.compile(rf"fault point {re.escape(point)} reached by (\d+)".encode())
 
-    def told() -> bool:
+    def died() -> set[int]:
         with member.log.open("rb") as log:
             log.seek(before)
-            return f"fault point {point} reached".encode() in log.read()
+            return {int(pid) for pid in said.findall(log.read())}
 
-    return told
+    return died
 
 
 def _leave_something_silent(member: Member, site: Site) -> frozenset[int]:

@@ -29,6 +29,8 @@ class Run:
     starts: list[Event] = field(default_factory=list)
     ended: bool = False
     raised: bool = False
+    processes: set[tuple[int, int]] = field(default_factory=set)
+    """Where it lived: the worker's main process and its own."""
 
     def __str__(self) -> str:
         return f"{self.execution}.{self.attempt}"
@@ -42,6 +44,7 @@ class Reading:
     def __init__(self, history: History) -> None:
         self.history = history
         self.planned: dict[str, Planned] = {one.name: one for one in history.planned}
+        self.row: dict[int, Row] = {row.id: row for row in history.rows}
         self.rows_of: dict[str, list[Row]] = defaultdict(list)
         for row in sorted(history.rows, key=lambda one: one.id):
             self.rows_of[row.schedule].append(row)
@@ -79,6 +82,7 @@ def _runs(history: History) -> dict[tuple[int, int], Run]:
         if run is None:
             run = runs[key] = Run(*key, event.schedule, event.fire, event.worker, event.at, event.at)
         run.last = event.at
+        run.processes.add((event.worker, event.pid))
         if event.mark == "start":
             run.starts.append(event)
         run.ended = run.ended or event.mark == "end"

@@ -14,17 +14,19 @@ def numbers(outcome: Outcome) -> dict[str, Any]:
     """Return the numbers of one run."""
     history, order = outcome.history, outcome.order
     reading = Reading(history)
-    begun = starts(reading)
+    all_begun = starts(reading)
+    begun, again = ([one for one in all_begun if (one.run.attempt > 1) is more] for more in (False, True))
     healthy = [one for one in begun if not one.faults]
     broken = [one for one in begun if one.faults]
     kinds = Counter(one.kind for one in outcome.violations)
+    faults = [fault for fault in history.faults if not fault.part]
     return {
         "store": order.store,
         "seed": order.seed,
         "seconds": order.seconds,
         "planted": order.planted,
-        "faults": dict(sorted(Counter(fault.kind for fault in history.faults).items())),
-        "fault_count": len(history.faults),
+        "faults": dict(sorted(Counter(fault.kind for fault in faults).items())),
+        "fault_count": len(faults),
         "fire_times": sum(len(one.fire_times()) for one in history.planned),
         "starts": sum(len(run.starts) for run in reading.runs.values()),
         "executions": len(history.rows),
@@ -37,6 +39,8 @@ def numbers(outcome: Outcome) -> dict[str, Any]:
         "late": kinds["late"],
         "healthy": _spread(healthy),
         "broken": _spread(broken),
+        "again": _spread([one for one in again if not one.faults]),
+        "again_broken": _spread([one for one in again if one.faults]),
         "settled": round(outcome.settled, 1),
         "slowest": [str(one) for one in sorted(healthy, key=lambda one: -one.late)[:5]],
         "held": {name: [round(used[0]), round(max(used)), round(used[-1])]
@@ -71,6 +75,7 @@ def as_table(runs: Sequence[dict[str, Any]]) -> str:
         kinds = ", ".join(f"{kind} {count}" for kind, count in one["faults"].items())
         text += ["", f"{one['store']} seed {one['seed']}: {kinds or 'no faults'}"]
         text += [
+            f"  attempts after the first: {one['again']}; with something broken: {one['again_broken']}",
             f"  states: {one['states']}; settled in {one['settled']} s",
             f"  first, most, last: {one['held']}",
         ]

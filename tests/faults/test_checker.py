@@ -9,44 +9,14 @@ import pytest
 
 from tests.faults.checker import check
 from tests.faults.facts import events_in
-from tests.faults.history import MINUTE, SECOND, Event, Fault, History, Limits, Mark, Planned, Row, Try
+from tests.faults.handmade import BASE, PLANNED, event, good, kinds, row, tried
+from tests.faults.history import MINUTE, SECOND, Event, Fault, History, Limits, Mark, Row
 from tests.faults.lateness import percentile, starts
 from tests.faults.reading import Reading
 
-BASE = 1_800_000_000 * SECOND + 250_001
-PLANNED = Planned("نمونه", "short", "interval", 10 * SECOND, BASE, BASE + 20 * SECOND, "skip", 1, 1)
-
-
-def _row(number: int, state: str = "succeeded", **changes: object) -> Row:
-    fire = BASE + (number - 1) * 10 * SECOND
-    found = Row(number, PLANNED.name, state, None, fire, None, 1, 1, 1, fire + 1000, fire + 2 * SECOND)
-    return replace(found, **changes)  # type: ignore[arg-type]
-
-
-def _event(number: int, mark: Mark, after: float, attempt: int = 1, **changes: object) -> Event:
-    fire = BASE + (number - 1) * 10 * SECOND
-    found = Event(mark, number, attempt, PLANNED.name, fire, 100 + number, 50, fire + int(after * SECOND))
-    return replace(found, **changes)  # type: ignore[arg-type]
-
-
-def _try(number: int, state: str = "succeeded", attempt: int = 1, end: float = 2.0) -> Try:
-    fire = BASE + (number - 1) * 10 * SECOND
-    return Try(number, attempt, state, 100 + number, fire + SECOND // 2, fire + int(end * SECOND))
-
-
-def _good() -> History:
-    events = [_event(n, mark, at) for n in (1, 2, 3) for mark, at in (("start", 0.5), ("alive", 1.0), ("end", 1.9))]  # type: ignore[arg-type]
-    return History(
-        [PLANNED], events, [_row(1), _row(2), _row(3)], [_try(1), _try(2), _try(3)], limits=Limits(), least_fires=3
-    )
-
-
-def _kinds(history: History) -> set[str]:
-    return {one.kind for one in check(history)}
-
 
 def test_a_good_history_passes() -> None:
-    assert check(_good()) == []
+    assert check(good()) == []
 
 
 def test_fire_times_are_exact_and_include_both_ends() -> None:
@@ -66,7 +36,7 @@ def _without_a_row(history: History) -> None:
 
 
 def _a_microsecond_off(history: History) -> None:
-    history.rows = [*history.rows[:2], _row(3, fire=_row(3).fire + 1)]
+    history.rows = [*history.rows[:2], row(3, fire=row(3).fire + 1)]
 
 
 def _ran_off_the_grid(history: History) -> None:
@@ -74,34 +44,34 @@ def _ran_off_the_grid(history: History) -> None:
 
 
 def _two_rows(history: History) -> None:
-    history.rows = [*history.rows, _row(3, id=4, state="skipped", reason="overlap")]
+    history.rows = [*history.rows, row(3, id=4, state="skipped", reason="overlap")]
 
 
 def _range_miscounts(history: History) -> None:
-    history.rows = [_row(1), _row(2, "skipped", reason="overlap", until=_row(3).fire, count=1, created=_row(1).created)]
+    history.rows = [row(1), row(2, "skipped", reason="overlap", until=row(3).fire, count=1, created=row(1).created)]
     history.events, history.tries, history.least_fires = history.events[:3], history.tries[:1], 1
 
 
 def _skip_without_cause(history: History) -> None:
-    history.rows = [*history.rows[:2], _row(3, "skipped", reason="overlap")]
+    history.rows = [*history.rows[:2], row(3, "skipped", reason="overlap")]
     history.events, history.tries, history.least_fires = history.events[:6], history.tries[:2], 2
 
 
 def _start_again(history: History) -> None:
-    history.events = [*history.events, _event(2, "start", 0.6, pid=999)]
+    history.events = [*history.events, event(2, "start", 0.6, pid=999)]
 
 
 def _three_starts(history: History) -> None:
-    history.events = [*history.events, *(_event(2, "start", 3 + n, 2 + n) for n in range(3))]
-    history.tries = [*history.tries, *(_try(2, "lost", 2 + n, 3.5 + n) for n in range(3))]
+    history.events = [*history.events, *(event(2, "start", 3 + n, 2 + n) for n in range(3))]
+    history.tries = [*history.tries, *(tried(2, "lost", 2 + n, 3.5 + n) for n in range(3))]
 
 
 def _attempts_overlap(history: History) -> None:
-    history.events = [*history.events, _event(2, "start", 1.5, 2)]
+    history.events = [*history.events, event(2, "start", 1.5, 2)]
 
 
 def _schedule_overlaps(history: History) -> None:
-    history.events = [*history.events, _event(2, "alive", 10.7)]
+    history.events = [*history.events, event(2, "alive", 10.7)]
 
 
 def _never_ended(history: History) -> None:
@@ -109,11 +79,11 @@ def _never_ended(history: History) -> None:
 
 
 def _ended_but_lost(history: History) -> None:
-    history.rows = [_row(1), _row(2, "lost"), _row(3)]
+    history.rows = [row(1), row(2, "lost"), row(3)]
 
 
 def _failed_for_nothing(history: History) -> None:
-    history.rows = [_row(1), _row(2, "failed"), _row(3)]
+    history.rows = [row(1), row(2, "failed"), row(3)]
 
 
 def _unknown_attempt(history: History) -> None:
@@ -121,35 +91,35 @@ def _unknown_attempt(history: History) -> None:
 
 
 def _false_loss(history: History) -> None:
-    history.rows = [_row(1), _row(2, "lost"), _row(3)]
-    history.tries = [_try(1), _try(2, "lost"), _try(3)]
+    history.rows = [row(1), row(2, "lost"), row(3)]
+    history.tries = [tried(1), tried(2, "lost"), tried(3)]
     history.events = [one for one in history.events if (one.execution, one.mark) != (2, "end")]
 
 
 def _late_without_fault(history: History) -> None:
     history.events = [replace(one, at=one.at + 5 * SECOND) if one.execution == 3 else one for one in history.events]
-    history.tries = [*history.tries[:2], _try(3, end=7.0)]
+    history.tries = [*history.tries[:2], tried(3, end=7.0)]
 
 
 def _late_long_after_a_fault(history: History) -> None:
     began = BASE + 19 * SECOND
     history.faults = [Fault("redis restart", began, began + SECOND)]
     history.events = [replace(one, at=one.at + 60 * SECOND) if one.execution == 3 else one for one in history.events]
-    history.tries = [*history.tries[:2], _try(3, end=62.0)]
+    history.tries = [*history.tries[:2], tried(3, end=62.0)]
 
 
 def _outlives(history: History) -> None:
-    history.events = [*history.events, _event(3, "alive", 5.0)]
+    history.events = [*history.events, event(3, "alive", 5.0)]
 
 
 def _unfinished(history: History) -> None:
-    history.rows = [*history.rows[:2], _row(3, "queued", finished=None)]
+    history.rows = [*history.rows[:2], row(3, "queued", finished=None)]
 
 
 def _noticed_late(history: History) -> None:
     _false_loss(history)
-    killed = _try(2).started + SECOND
-    history.tries = [_try(1), _try(2, "lost", end=9.0), _try(3)]
+    killed = tried(2).started + SECOND
+    history.tries = [tried(1), tried(2, "lost", end=9.0), tried(3)]
     history.faults = [Fault("kill child", killed, killed, kills=True, pids=frozenset({102}))]
 
 
@@ -195,33 +165,33 @@ def _seen_by_the_run(history: History) -> None:
     ],
 )
 def test_each_broken_promise_is_seen(broken: Break, kind: str) -> None:
-    history = _good()
+    history = good()
     broken(history)
-    assert kind in _kinds(history)
+    assert kind in kinds(history)
 
 
 def test_a_frozen_host_excuses_an_overlap_only_until_shortly_after_it_woke() -> None:
-    history = _good()
+    history = good()
     _schedule_overlaps(history)
     frozen = Fault("freeze worker long", BASE + 11 * SECOND, BASE + 20 * SECOND, True, True, frozenset({50}))
     history.faults = [frozen]
-    assert "overlap" not in _kinds(history)
+    assert "overlap" not in kinds(history)
     history.faults = [replace(frozen, pids=frozenset({51}))]
-    assert "overlap" in _kinds(history)
+    assert "overlap" in kinds(history)
     history.faults = [replace(frozen, ended=BASE + 13 * SECOND)]
-    assert "overlap" in _kinds(history)
+    assert "overlap" in kinds(history)
 
 
 def test_a_whole_run_may_be_repeated_where_its_end_was_lost() -> None:
-    history = _good()
-    killed = _try(2).finished
+    history = good()
+    killed = tried(2).finished
     assert killed is not None
-    history.faults = [Fault("kill worker", killed - 1, killed, kills=True)]
-    history.tries = [_try(1), _try(2, "lost"), _try(3), _try(2, "succeeded", 2, 4.0)]
-    history.rows = [_row(1), _row(2, attempt=2, finished=BASE + 14 * SECOND), _row(3)]
+    history.faults = [Fault("kill worker", killed - 1, killed, kills=True, pids=frozenset({50}))]
+    history.tries = [tried(1), tried(2, "lost"), tried(3), tried(2, "succeeded", 2, 4.0, 2.9)]
+    history.rows = [row(1), row(2, attempt=2, finished=BASE + 14 * SECOND), row(3)]
     again: list[tuple[Mark, float]] = [("start", 3.0), ("end", 3.9)]
-    history.events = [*history.events, *(_event(2, mark, at, 2) for mark, at in again)]
-    assert _kinds(history) == set()
+    history.events = [*history.events, *(event(2, mark, at, 2) for mark, at in again)]
+    assert kinds(history) == set()
 
 
 def test_percentiles() -> None:

@@ -23,6 +23,9 @@ _TASKS = {
 }
 """Name: function, parameters, max_retries, how many of its first attempts raise."""
 
+_DELAY = SECOND // 2
+"""From the end of an attempt until the next one is due, always."""
+
 _PATTERN = (
     ("quick", (1, 2, 3), 6),
     ("short", (2, 3, 4, 5, 7), 7),
@@ -68,7 +71,7 @@ def _planned(
     lost: int,
 ) -> Planned:
     _, _, retries, fails = _TASKS[task]
-    return Planned(name, task, kind, every, start, end, overlap, retries, lost, fails)
+    return Planned(name, task, kind, every, start, end, overlap, retries, lost, fails, _DELAY)
 
 
 def manifest_of(planned: list[Planned]) -> str:
@@ -78,7 +81,7 @@ def manifest_of(planned: list[Planned]) -> str:
             "task_path": f"jobs.{function}",
             "default_params": params,
             "max_retries": retries,
-            "retry": {"delay": "500ms", "factor": 1, "jitter": False},
+            "retry": {"delay": f"{_DELAY // 1000}ms", "factor": 1, "jitter": False},
         }
         for name, (function, params, retries, _) in _TASKS.items()
     }
