@@ -1,6 +1,7 @@
 """Owns `python -m tests.faults`: runs by seed on the stores asked for, a report, and 1 as exit code if one failed."""
 
 import argparse
+import pickle
 import shutil
 import sys
 import tempfile
@@ -30,6 +31,7 @@ def main() -> int:
     parser.add_argument("--soak", action="store_true", help="break only services, once a minute; what grows is judged")
     parser.add_argument("--json", type=Path, help="write the numbers there")
     parser.add_argument("--keep", action="store_true", help="keep the folders of good runs too")
+    parser.add_argument("--slower", type=int, default=1, help="stretch the periods so many times (a loaded machine)")
     chosen = parser.parse_args()
     stores: tuple[StoreKind, ...] = ("postgresql", "sqlite") if chosen.store == "both" else (chosen.store,)
     runs = []
@@ -46,9 +48,12 @@ def main() -> int:
                 planted=chosen.planted,
                 quiet=12.0 if chosen.planted else QUIET,
                 least_faults=_least(chosen),
+                slower=chosen.slower,
             )
-            found = numbers(run(order))
+            outcome = run(order)
+            found = numbers(outcome)
             runs.append(found)
+            (folder / "history.pickle").write_bytes(pickle.dumps(outcome.history))  # to be judged once more
             (folder / "report.json").write_text(as_json([found]))
             if found["violations"] or chosen.keep:
                 sys.stderr.write(f"the evidence is in {folder}\n")

@@ -47,6 +47,8 @@ class Order:
     planted: str | None = None
     least_faults: int = 0
     quiet: float = QUIET
+    slower: int = 1
+    """What the periods of the schedules are multiplied by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def _run(site: Site, order: Order) -> Outcome:
     site.start()
     begin = -(-now() // SECOND) * SECOND + _APPLY
     end = begin + int((order.seconds + 2 * order.calm) * SECOND)
-    planned = plan_of(order.seed, begin, end)
+    planned = plan_of(order.seed, begin, end, order.slower)
     site.apply(planned)
     assert now() < begin, "the machine is too slow: the manifest was not in force before its first fire time"
     observer = Observer(site)

@@ -10,6 +10,7 @@ from functools import cache
 from tests.faults.history import Fault, Row, Try
 from tests.faults.reading import Reading
 
+FOR_EVER = 2**63
 _STOPPED = 0.75
 """The part of a lease after which a worker that hears nothing of the store stops a body that could be repeated."""
 
@@ -87,6 +88,8 @@ def activity(reading: Reading) -> Callable[[Row], int]:
 
 def _active_until(reading: Reading, row: Row) -> int:
     limits = reading.history.limits
+    if row.finished is None:
+        return FOR_EVER  # told as unfinished
     key = (row.id, row.attempt)
     run, one = reading.runs.get(key), reading.tries.get(key)
     seen = run.last if run is not None else one.started if one is not None else row.created
@@ -94,8 +97,6 @@ def _active_until(reading: Reading, row: Row) -> int:
     # A body marks its life several times a second, and its worker beats until it is hit: hence the heartbeat.
     ends = limits.lease + limits.heartbeat + limits.margin if lost else limits.record
     by_bodies = _put_off(reading, one, seen, seen + ends, lost=lost)
-    if row.finished is None:
-        return by_bodies
     # `finished` is when it ended; until the transaction is through, others don't see it.
     return min(by_bodies, _put_off(reading, one, row.finished, row.finished + limits.record, lost=lost))
 

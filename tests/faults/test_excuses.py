@@ -126,3 +126,10 @@ def test_where_one_may_wait_only_a_second_one_is_a_cause() -> None:
     history.tries = [tried(1, end=21.0), tried(2, end=10.5)]
     history.events = [*history.events, event(1, "alive", 20.5)]
     assert "skipped" not in kinds(history)
+
+
+def test_what_never_ended_is_active_for_ever_and_told_as_unfinished_only() -> None:
+    history = _skipped()
+    history.rows = [history.rows[0], row(2, "queued", finished=None), history.rows[2]]
+    history.events, history.tries, history.least_fires = history.events[:3], history.tries[:1], 1
+    assert kinds(history) == {"unfinished"}

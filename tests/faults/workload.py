@@ -41,8 +41,11 @@ The four pool children must be free most of the time: a start that waits for a c
 """
 
 
-def plan_of(seed: int, start: int, end: int) -> list[Planned]:
-    """Return the schedules of a seed between two instants; half of them have their lost executions repeated."""
+def plan_of(seed: int, start: int, end: int, slower: int = 1) -> list[Planned]:
+    """Return the schedules of a seed between two instants; half of them have their lost executions repeated.
+
+    `slower` stretches the periods: on a loaded machine a queue that only grows would tell of nothing else.
+    """
     chance = random.Random(seed)
     found: list[Planned] = []
     for task, periods, count in _PATTERN:
@@ -51,7 +54,7 @@ def plan_of(seed: int, start: int, end: int) -> list[Planned]:
             if task == "long":
                 overlap = ("skip", "queue_one", "skip")[number]
             lost = 3 if (number + seed) % 2 else 0
-            every = chance.choice(periods) * SECOND
+            every = chance.choice(periods) * SECOND * slower
             # Spread, and on no whole second: a crowd at one instant would only measure the length of the queue.
             first = start + chance.randrange(every) % (end - start)
             found.append(_planned(f"{task} شمارهٔ {number}", task, "interval", every, first, end, overlap, lost))
