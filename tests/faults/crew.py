@@ -17,7 +17,6 @@ from celsched.cli.exits import ExitCode
 from celsched.worker import processes
 
 _RESTART = 1.0
-_YOUNG = 4.0
 _START = 20.0
 """Seconds in which a start has looked for its store and given up, on a loaded machine too."""
 
@@ -38,12 +37,19 @@ class Member:
     """Processes whose end is our doing."""
     died: float | None = None
     started: float = 0.0
+    unprepared: bool = False
+    """Whether it was told to stop before it had a handler for that: then SIGTERM just kills."""
 
     @property
     def clean(self) -> tuple[int, ...]:
-        """The exit codes of an end that was our doing; before Python has installed a handler, SIGTERM just kills."""
-        young = time.monotonic() - self.started < _YOUNG
-        return (0, -signal.SIGKILL, -signal.SIGTERM) if young else (0, -signal.SIGKILL)
+        """The exit codes of an end that was our doing."""
+        return (0, -signal.SIGKILL, -signal.SIGTERM) if self.unprepared else (0, -signal.SIGKILL)
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM."""
+        assert self.process is not None
+        self.unprepared = not _catches(self.process.pid, signal.SIGTERM)
+        self.process.send_signal(signal.SIGTERM)
 
     @property
     def found_no_store(self) -> bool:
@@ -73,7 +79,7 @@ class Member:
                 stderr=log,
                 start_new_session=True,
             )
-        self.extra, self.died = {}, None
+        self.extra, self.died, self.unprepared = {}, None, False
         self.started = time.monotonic()
 
 
@@ -104,17 +110,14 @@ class Crew:
         """Ask all to stop, and note who did not do so cleanly."""
         self._over.set()
         self._thread.join()
-        clean: dict[str, tuple[int, ...]] = {}
-        for member in self.members:
-            if member.pid is not None and member.process is not None:
-                clean[member.name] = member.clean
-                member.process.send_signal(signal.SIGTERM)
-        for member in self.members:
-            if member.process is None or member.name not in clean:
-                continue
+        told = [member for member in self.members if member.pid is not None]
+        for member in told:
+            member.ask_to_stop()
+        for member in told:
+            assert member.process is not None
             try:
                 code = member.process.wait(patience)
-                if code not in clean[member.name]:
+                if code not in member.clean:
                     self.findings.append(("exit code", f"{member.name} ended with {code} after SIGTERM"))
             except subprocess.TimeoutExpired:
                 self.findings.append(("hangs", f"{member.name} still runs {patience:.0f} s after SIGTERM"))
@@ -147,6 +150,15 @@ class Crew:
                 self.findings.append(("exit code", f"{member.name} ended with {process.returncode} when told to stop"))
         elif now - member.died >= _RESTART:
             member.start()
+
+
+def _catches(pid: int, number: signal.Signals) -> bool:
+    """Whether the process has a handler of its own for the signal."""
+    with suppress(OSError, StopIteration):
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        caught = next(line for line in lines if line.startswith("SigCgt:")).split()[1]
+        return bool(int(caught, 16) >> (number - 1) & 1)
+    return False
 
 
 def tree(pid: int) -> list[int]:

@@ -100,7 +100,7 @@ def terminate(member: Member) -> frozenset[int] | None:
         return None
     member.excused.add(process.pid)
     mine = frozenset(tree(process.pid))
-    process.send_signal(signal.SIGTERM)
+    member.ask_to_stop()
     until = time.monotonic() + 25
     while process.poll() is None and time.monotonic() < until:
         pause(0.05)
