@@ -31,12 +31,12 @@ class Outcomes(logging.Filter):
         self._said: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether the record is told; those of Celery's consumer and kombu lose their tracebacks."""
+        """Return whether the record is told; those about the broker lose their tracebacks."""
         if record.name.startswith(_OURS):
             return True
         if record.levelno < logging.WARNING or frame.get() is not None:
             return False
-        if record.name.startswith(("celery.worker.consumer", "kombu")):
+        if record.name.startswith(("celery.worker.consumer", "kombu")) or _is_unsaid(record):
             return self._is_news(record)
         if record.name == "py.warnings":
             return "CPendingDeprecationWarning" not in record.getMessage()  # of Celery's own settings, at each loss
@@ -49,6 +49,11 @@ class Outcomes(logging.Filter):
             return False
         self._said[kind] = record.created
         return True
+
+
+def _is_unsaid(record: logging.LogRecord) -> bool:
+    """Return whether it says that the broker was not told of a message's fate: it sends it again, and we refuse it."""
+    return record.name == "celery.worker.request" and str(record.msg).startswith("Couldn't ")
 
 
 @dataclass(frozen=True, slots=True)

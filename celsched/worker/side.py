@@ -97,14 +97,20 @@ class WorkerSide:
         except ForeignMessage as error:
             logger.warning("%s; it is left", error.message)
             return
-        if message.store != runtime.word:
+        what = f"the message of execution {message.execution_id}.{message.attempt}"
+        try:
+            word = runtime.word
+        except StoreUnreachable as error:  # a child whose first message this is has not asked yet
+            logger.warning("%s was not claimed: %s", what, error.message)
+            return
+        if message.store != word:
             logger.warning(
                 "a message for execution %d of the store %s is left: this worker's store is %s (two installations share"
                 " a broker's queues, and take each other's messages: give each its own `broker_key_prefix`, Redis"
                 " database or queues)",
                 message.execution_id,
                 message.store,
-                runtime.word,
+                word,
             )
             return
 
@@ -114,7 +120,6 @@ class WorkerSide:
         def twice(tx: Tx) -> bool:
             return claims.came_twice(tx, message.execution_id, message.attempt)
 
-        what = f"the message of execution {message.execution_id}.{message.attempt}"
         execute(runtime, claim, what=what, task_id=task_id, twice=twice)
 
     def _on_worker_init(self, sender: Any, **_: Any) -> None:

@@ -3,6 +3,8 @@
 import logging
 import sys
 
+import pytest
+
 from celsched.worker.quiet import Outcomes
 
 
@@ -21,9 +23,16 @@ def test_a_broker_that_stays_away_is_told_twice_a_minute() -> None:
     assert outcomes.filter(_record("celery.worker.consumer.consumer", "another trouble", 1.0))
 
 
-def test_no_traceback_of_the_consumer_and_no_advice_about_its_settings() -> None:
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("celery.worker.consumer.consumer", "Frequent restarts detected"),
+        ("celery.worker.request", "Couldn't ack %r, reason:%r"),
+    ],
+)
+def test_no_traceback_about_the_broker_and_no_advice_about_its_settings(name: str, message: str) -> None:
     outcomes = Outcomes()
-    record = _record("celery.worker.consumer.consumer", "Frequent restarts detected", 0.0)
+    record = _record(name, message, 0.0)
     try:
         raise RuntimeError("5 in 1s")
     except RuntimeError:
