@@ -4,12 +4,12 @@ It is pure: a history in, violations out. The store's rows are judged too, but t
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tests.faults import attempts, lateness
+from tests.faults import attempts, deaths, lateness
 from tests.faults.excuses import activity, may_be_lost
-from tests.faults.history import Fault, History, Planned, Row, Try
+from tests.faults.history import History, Planned, Row
 from tests.faults.reading import Reading, Run, clock_time
 
 TERMINAL = {"succeeded", "failed", "timed_out", "cancelled", "lost", "expired", "skipped"}
@@ -38,7 +38,7 @@ def check(history: History) -> list[Violation]:
         attempts.agree,
         attempts.recorded_late,
         _lost_for_nothing,
-        _noticed_late,
+        deaths.noticed_late,
         _outlives,
         _unfinished,
         lateness.too_late,
@@ -184,26 +184,6 @@ def _lost_for_nothing(reading: Reading) -> Iterator[tuple[str, str]]:
         if one.state == "lost" and one.finished is not None and not may_be_lost(reading, one, one.finished):
             said = f"attempt {one.execution}.{one.attempt}, {clock_time(one.started)} to {clock_time(one.finished)}"
             yield "lost for nothing", f"{said}, in {one.pid} of worker {one.worker}: nothing ended it"
-
-
-def _noticed_late(reading: Reading) -> Iterator[tuple[str, str]]:
-    """The death of a pool child is recorded within 2 s where its main process lives."""
-    history, limits = reading.history, reading.history.limits
-    by_pid: dict[int, list[Try]] = defaultdict(list)
-    for one in reading.tries.values():
-        by_pid[one.pid].append(one)
-    for fault in history.faults:
-        hits = [one for pid in fault.pids for one in by_pid[pid]] if fault.kind == "kill child" else []
-        for one in hits:
-            if one.finished is None or not one.started <= fault.began <= one.finished:
-                continue
-            took = one.finished - fault.began
-            if took > 2_000_000 + limits.margin and not _others(history.faults, fault, fault.began, one.finished):
-                yield "noticed late", f"the death of {one.pid} under {one.execution}.{one.attempt}: {took / 1e6:.1f} s"
-
-
-def _others(faults: Sequence[Fault], mine: Fault, begin: int, end: int) -> bool:
-    return any(one is not mine and one.touches(begin, end, 8_000_000) for one in faults)
 
 
 def _outlives(reading: Reading) -> Iterator[tuple[str, str]]:

@@ -133,3 +133,27 @@ def test_what_never_ended_is_active_for_ever_and_told_as_unfinished_only() -> No
     history.rows = [history.rows[0], row(2, "queued", finished=None), history.rows[2]]
     history.events, history.tries, history.least_fires = history.events[:3], history.tries[:1], 1
     assert kinds(history) == {"unfinished"}
+
+
+@pytest.mark.parametrize(
+    ("end", "pids", "other", "late"),
+    [
+        (3.5, {102}, None, False),
+        (9.0, {102}, None, True),
+        (9.0, {102}, _fault(2, 3, "redis flush", kills=False), True),  # has no part in it
+        (9.0, {102}, _fault(2, 3, "kill daemon", pids=frozenset({7})), True),  # nor has a daemon: its own main tells
+        (9.0, {102}, _fault(2, 3, "postgres down", kills=False, store=True), False),
+        (9.0, {102}, _fault(2, 3, pids=frozenset({50, 103})), False),  # its main process died as well
+        (9.0, {50, 102}, None, False),  # a lease
+        (25.0, {50, 102}, None, True),
+        (25.0, {50, 102}, _fault(9, 10, "redis flush", kills=False), True),
+        (25.0, {50, 102}, _fault(9, 10, "kill daemon", pids=frozenset({7})), False),
+    ],
+)
+def test_a_death_is_noticed_soon_unless_those_who_had_to_were_kept_from_it(
+    end: float, pids: set[int], other: Fault | None, late: bool
+) -> None:
+    history = _lost()
+    history.tries = [tried(1), tried(2, "lost", end=end), tried(3)]
+    history.faults = [_fault(1, 1.1, "kill child", pids=frozenset(pids)), *([other] if other else [])]
+    assert ("noticed late" in kinds(history)) is late
