@@ -10,8 +10,11 @@ from itertools import pairwise
 from tests.faults.history import Planned, Row, Try
 from tests.faults.reading import Reading, Run, clock_time
 
-_FOLLOWED = {"failed", "lost"}
+_FAILURES = {"failed", "timed_out"}
+_FOLLOWED = {*_FAILURES, "lost"}
 """Ends after which another attempt may follow."""
+
+_ENDED = {"succeeded", *_FOLLOWED}
 
 
 def follow(reading: Reading) -> Iterator[tuple[str, str]]:
@@ -36,7 +39,7 @@ def _of_one(reading: Reading, row: Row, planned: Planned, tries: list[Try]) -> I
         if tries:
             yield "disagree", f"is skipped, and has the attempts {numbers}"
         return
-    if row.state in ("succeeded", "failed", "lost") and numbers != list(range(1, row.attempt + 1)):
+    if row.state in _ENDED and numbers != list(range(1, row.attempt + 1)):
         yield "disagree", f"is {row.state} in attempt {row.attempt}, and has the attempts {numbers}"
         return
     yield from _one_after_the_other(tries, reading.history.limits.clock)
@@ -57,19 +60,19 @@ def _one_after_the_other(tries: list[Try], clock: int) -> Iterator[tuple[str, st
 
 
 def _counted(row: Row, planned: Planned, tries: list[Try]) -> Iterator[tuple[str, str]]:
-    failures = sum(one.state in ("failed", "timed_out") for one in tries)
+    failures = sum(one.state in _FAILURES for one in tries)
     losses = sum(one.state == "lost" for one in tries)
     # Each failure or loss that was followed by another attempt used one that its own policy allows.
     last = tries[-1].state if tries else ""
-    failed, lost = failures - (last in ("failed", "timed_out")), losses - (last == "lost")
+    failed, lost = failures - (last in _FAILURES), losses - (last == "lost")
     if failed > planned.max_retries or lost > planned.retry_on_lost:
         yield "too often", f"was repeated after {failed} failures and {lost} losses"
-    if tries and row.state in ("succeeded", "failed", "lost") and tries[-1].state != row.state:
+    if tries and row.state in _ENDED and tries[-1].state != row.state:
         yield "disagree", f"is {row.state}, and its last attempt is {tries[-1].state}"
     if row.state == "lost" and losses <= planned.retry_on_lost:
         yield "gave up", f"is lost for good after {losses} losses; {planned.retry_on_lost} are repeated"
-    if row.state == "failed" and failures <= planned.max_retries:
-        yield "gave up", f"failed for good after {failures} failures; {planned.max_retries} are repeated"
+    if row.state in _FAILURES and failures <= planned.max_retries:
+        yield "gave up", f"{row.state} for good after {failures} failures; {planned.max_retries} are repeated"
 
 
 def agree(reading: Reading) -> Iterator[tuple[str, str]]:
@@ -117,7 +120,7 @@ def recorded_late(reading: Reading) -> Iterator[tuple[str, str]]:
     limits = reading.history.limits
     for key, one in reading.tries.items():
         run = reading.runs.get(key)
-        if run is None or one.finished is None or one.state not in ("succeeded", "failed"):
+        if run is None or one.finished is None or one.state not in ("succeeded", *_FAILURES):
             continue
         if one.finished <= run.last + limits.record:
             continue
@@ -125,3 +128,24 @@ def recorded_late(reading: Reading) -> Iterator[tuple[str, str]]:
         if not any(fault.store or fault.stops or one.pid in fault.pids or one.worker in fault.pids for fault in broken):
             took = (one.finished - run.last) / 1e6
             yield "recorded late", f"{run} of {run.schedule!r}: its end, {took:.1f} s after its last sign of life"
+
+
+def keep_limits(reading: Reading) -> Iterator[tuple[str, str]]:
+    """A body lives as long as its time limit and a moment more, unless its worker stood still; none is cut short."""
+    limits = reading.history.limits
+    for key, run in reading.runs.items():
+        planned, one = reading.planned.get(run.schedule), reading.tries.get(key)
+        if planned is None or planned.limit is None:
+            continue
+        if one is not None and one.finished is not None and one.state == "timed_out":
+            lived = one.finished - one.started
+            if lived < planned.limit - limits.clock:
+                yield "disagree", f"{run} of {run.schedule!r} is timed_out after {lived / 1e6:.2f} s"
+        lived = run.last - run.began
+        # The main process looks each 0.1 s; who is stopped cannot, and looks once it goes on.
+        still = any(
+            fault.stops and run.worker in fault.pids and fault.touches(run.began, run.last, limits.margin)
+            for fault in reading.history.faults
+        )
+        if lived > planned.limit + limits.record and not still:
+            yield "no limit", f"{run} of {run.schedule!r} lived for {lived / 1e6:.2f} s"

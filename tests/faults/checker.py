@@ -37,6 +37,7 @@ def check(history: History) -> list[Violation]:
         attempts.follow,
         attempts.agree,
         attempts.recorded_late,
+        attempts.keep_limits,
         _lost_for_nothing,
         deaths.noticed_late,
         _outlives,
@@ -170,11 +171,11 @@ def _differs(row: Row, runs: list[Run], planned: Planned, reading: Reading) -> I
             yield f"succeeded, and the attempts {sorted(whole)} came to their end"
         case "failed" if sum(run.raised for run in runs) < min(planned.fails, planned.max_retries + 1) or not runs:
             yield f"failed after {sum(run.raised for run in runs)} attempts that raised"
-        case "failed" if planned.fails <= planned.max_retries:
-            yield "failed, although a retry was left"
         case "lost" if whole - repeated:
             yield f"is lost, and the attempts {sorted(whole)} came to their end and are not lost"
-        case "expired" | "cancelled" | "timed_out":
+        case "timed_out" if planned.limit is None:
+            yield "is timed_out, and has no time limit"
+        case "expired" | "cancelled":
             yield f"is {row.state}, which nobody asked for"
 
 

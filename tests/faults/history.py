@@ -33,6 +33,9 @@ class Planned:
     delay: int = SECOND // 2
     """From the end of an attempt until the next one is due."""
 
+    limit: int | None = None
+    """The time limit of its task, which its body would by far exceed."""
+
     def fire_times(self) -> list[int]:
         """Return every fire time, both ends included."""
         first = self.start if self.kind == "interval" else -(-self.start // self.every) * self.every

@@ -156,9 +156,48 @@ def _decided_late(history: History) -> None:
     history.least_fires = 2
 
 
+def _limited(history: History) -> None:
+    """The second execution is ended by a time limit of one second."""
+    history.planned = [replace(PLANNED, limit=SECOND, max_retries=0)]
+    others = [one for one in history.events if one.execution != 2]
+    history.events = [*others, event(2, "start", 0.5), event(2, "alive", 1.4)]
+    history.rows, history.tries = [row(1), row(2, "timed_out"), row(3)], [tried(1), tried(2, "timed_out"), tried(3)]
+
+
+def test_a_time_limit_that_held_passes() -> None:
+    history = good()
+    _limited(history)
+    assert kinds(history) == set()
+
+
+def _timed_out_for_nothing(history: History) -> None:
+    _limited(history)
+    history.planned = [replace(PLANNED, max_retries=0)]
+
+
+def _timed_out_too_soon(history: History) -> None:
+    _limited(history)
+    history.tries = [tried(1), tried(2, "timed_out", end=1.2), tried(3)]
+
+
+def _lived_beyond_its_limit(history: History) -> None:
+    _limited(history)
+    history.events = [*history.events, event(2, "alive", 3.6)]
+    history.tries = [tried(1), tried(2, "timed_out", end=3.7), tried(3)]
+
+
+def _gave_up_after_a_limit(history: History) -> None:
+    _limited(history)
+    history.planned = [replace(PLANNED, limit=SECOND, max_retries=1)]
+
+
 @pytest.mark.parametrize(
     ("broken", "kind"),
     [
+        (_timed_out_for_nothing, "disagree"),
+        (_timed_out_too_soon, "disagree"),
+        (_lived_beyond_its_limit, "no limit"),
+        (_gave_up_after_a_limit, "gave up"),
         (_gave_up_losses, "gave up"),
         (_gave_up_failures, "gave up"),
         (_after_success, "too often"),

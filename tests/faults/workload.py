@@ -20,8 +20,12 @@ _TASKS = {
     "flaky": ("flaky", {"times": 1}, 2, 1),
     "hopeless": ("flaky", {"times": 9}, 1, 9),
     "busy": ("busy", {"million": 8}, 1, 0),
+    "limited": ("pipeline", {"steps": 40}, 1, 0),
 }
 """Name: function, parameters, max_retries, how many of its first attempts raise."""
+
+_LIMITS = {"limited": SECOND}
+"""The time limit of a task; its body ignores whatever asks it to stop, and would live for many times as long."""
 
 _DELAY = SECOND // 2
 """From the end of an attempt until the next one is due, always."""
@@ -34,6 +38,7 @@ _PATTERN = (
     ("busy", (5, 6), 2),
     ("pipeline", (9, 11), 3),
     ("long", (11, 13), 3),
+    ("limited", (12, 14), 2),
 )
 """Task, periods in seconds, how many schedules.
 
@@ -74,7 +79,7 @@ def _planned(
     lost: int,
 ) -> Planned:
     _, _, retries, fails = _TASKS[task]
-    return Planned(name, task, kind, every, start, end, overlap, retries, lost, fails, _DELAY)
+    return Planned(name, task, kind, every, start, end, overlap, retries, lost, fails, _DELAY, _LIMITS.get(task))
 
 
 def manifest_of(planned: list[Planned]) -> str:
@@ -86,6 +91,7 @@ def manifest_of(planned: list[Planned]) -> str:
             "max_retries": retries,
             "retry": {"delay": f"{_DELAY // 1000}ms", "factor": 1, "jitter": False},
         }
+        | ({"time_limit": f"{_LIMITS[name] // SECOND}s"} if name in _LIMITS else {})
         for name, (function, params, retries, _) in _TASKS.items()
     }
     schedules = {one.name: _schedule(one) for one in planned}
