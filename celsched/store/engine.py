@@ -50,7 +50,7 @@ def make_engine(url: URL) -> tuple[Engine, Dialect]:
 
 def _postgresql(url: URL) -> Engine:
     try:
-        from celsched.store.silence_limit import SILENCE, HearingConnection  # its driver is an extra
+        from celsched.store.silence_limit import SILENCE, HearingConnection, SyncedCursor  # the driver is an extra
 
         engine = create_engine(
             url,
@@ -61,6 +61,7 @@ def _postgresql(url: URL) -> Engine:
             pool_recycle=1800,
             pool_timeout=10,
             connect_args={
+                "cursor_factory": SyncedCursor,
                 "connect_timeout": 3,
                 "keepalives": 1,
                 "keepalives_idle": 5,
@@ -77,6 +78,8 @@ def _postgresql(url: URL) -> Engine:
             "`database_url` names PostgreSQL, but its driver is not installed",
             hint="pip install 'celsched[postgres]'",
         ) from None
+    # Many rows in one statement: one by one each would cost a round trip.
+    engine.dialect.use_insertmanyvalues_wo_returning = True
     # In the place of the driver's own: a listener of `do_connect` would keep all others from being asked.
     engine.dialect.connect = HearingConnection.connect  # type: ignore[assignment]
 

@@ -1,10 +1,11 @@
 """Owns how long a connection to PostgreSQL waits for a sign of life; then it counts as lost and is closed.
 
 TCP's own limits do not see a server that is frozen, or one behind a proxy that answers for it: without this a process
-waits for ever. It never cancels a statement that the server works on: the server's limits (dialect.py) are shorter.
+waits for ever. It never cancels a statement that the server works on: the server's limits (dialect.py) are shorter. Nor
+does it leave anything half said to a server that may hear no more of us.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import Any
 
 import psycopg
@@ -18,6 +19,22 @@ _monotonic = SystemClock().monotonic
 
 class _SilentServer(Exception):
     """Nothing came, and nothing could be sent, for too long."""
+
+
+class SyncedCursor(psycopg.Cursor[Any]):
+    """A cursor that waits for each statement's end before it sends the next.
+
+    psycopg sends those of `executemany` in a pipeline. Where we are cut off in the midst of one the server waits for
+    its end, and none of its limits runs meanwhile: the locks of that transaction would be held for ever.
+    """
+
+    def executemany(self, query: Any, params_seq: Iterable[Any], *, returning: bool = False) -> None:
+        """Run a statement for each of the parameters; `returning` is not offered."""
+        count = 0
+        for params in params_seq:
+            self.execute(query, params)
+            count += self.rowcount
+        self._rowcount = count
 
 
 class HearingConnection(psycopg.Connection[Any]):

@@ -1,6 +1,7 @@
 """A PostgreSQL that is frozen keeps its connections open and answers nothing: nobody waits for it for ever.
 
-TCP sees nothing of it: the server's kernel acknowledges whatever is sent.
+TCP sees nothing of it: the server's kernel acknowledges whatever is sent. And a server that hears no more of us gives
+back what we had locked.
 """
 
 import contextlib
@@ -9,15 +10,18 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import bindparam, event, func, insert, select, text, update
 
 from celsched.errors import StoreUnreachable
 from celsched.store import silence_limit
 from celsched.store.engine import UNLIMITED, make_engine, parse_url
 from celsched.store.silence_limit import HearingConnection
 from celsched.store.store import Store, Tx
+from celsched.store.tables import meta
 from tests.support.waiting import wait_until
 
 LIMIT = 0.5
@@ -123,3 +127,25 @@ def test_a_silent_server_keeps_nobody_from_the_other_connections(store: Store) -
             go_on.set()
             assert store.read(backend) != pids[0]
             assert isinstance(waiting.exception(timeout=10), StoreUnreachable)
+
+
+def test_many_statements_are_never_half_said_for_then_the_server_would_hold_their_locks_for_ever(store: Store) -> None:
+    """In a pipeline the server waits for its end without any limit of its own."""
+    sent: list[int] = []
+
+    @event.listens_for(store.engine, "after_cursor_execute")
+    def _sent(*words: Any) -> None:
+        sent.append(words[0].connection.driver_connection.pgconn.transaction_status)
+
+    def work(tx: Tx) -> tuple[int, int]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(psycopg.Connection, "_pipeline_nolock", None, raising=False)
+            patch.setattr(psycopg.Connection, "pipeline", None)
+            tx.execute(insert(meta), [{"key": f"k{number}", "value": "v"} for number in range(2500)])
+            change = update(meta).where(meta.c.key == bindparam("which")).values(value=bindparam("word"))
+            changed = tx.execute(change, [{"which": f"k{number}", "word": "سلام"} for number in (1, 2, 9999)])
+        return changed.rowcount, int(tx.scalar(select(func.count()).where(meta.c.value == "سلام")) or 0)
+
+    assert store.write(work) == (2, 2)
+    assert set(sent) == {psycopg.pq.TransactionStatus.INTRANS}
+    assert len(sent) < 20, "rows are sent by the thousand"
