@@ -3,16 +3,13 @@
 It judges by what bodies wrote down on each machine and by the ledger.
 """
 
-from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from celsched.domain.execution import TERMINAL, State
-from tests.scenarios.fire_times import covered, rows_of
+from celsched.domain.execution import State
+from tests.scenarios.cut_off import begun_on, each_fire_time_once, goes_on
 from tests.scenarios.machines import HUB, Fleet, Lan
 from tests.support.executions import attempts_of
 from tests.support.project import lives
@@ -40,6 +37,7 @@ tasks:
 schedules:
   هر ثانیه: {task: greet, every: 1s, overlap: allow, params: {name: each-second}}
 """
+EACH_SECOND = "هر ثانیه"
 WAIT = 90.0
 
 
@@ -97,7 +95,7 @@ def _started(fleet: Fleet) -> Iterator[Fleet]:
 
 def test_machines_that_share_nothing_but_store_and_broker(fleet: Fleet, lan: Lan | None) -> None:
     desk = fleet["desk"]
-    _goes_on(fleet)
+    goes_on(fleet, EACH_SECOND)
     done = desk.run("run-now", "first greets", "--param", "name=سلام", "--wait", timeout=2 * WAIT)
     assert done.code == 0, done.err
     assert [note["on"] for note in fleet.notes("سلام")] == ["worker-1", "worker-1"]
@@ -105,18 +103,18 @@ def test_machines_that_share_nothing_but_store_and_broker(fleet: Fleet, lan: Lan
         hosts = {(one["kind"], one["host"]) for one in desk.json("instances")}
         assert hosts == {(host.partition("-")[0], host) for host in HOSTS[:4]}
         _a_daemon_and_a_worker_are_cut_off(fleet, lan)
-    _each_fire_time_once(fleet)
+    each_fire_time_once(fleet, EACH_SECOND, "each-second", lambda row: row.host == "worker-1")
 
 
 def _a_daemon_and_a_worker_are_cut_off(fleet: Fleet, lan: Lan) -> None:
     desk, first = fleet["desk"], fleet["worker-1"]
     asked = {name: desk.ask(name, name=name) for name in ("moves on", "left alone")}
-    pids = {name: _begun(fleet, name)[0]["pid"] for name in asked}
+    pids = {name: begun_on(fleet, name)[0]["pid"] for name in asked}
     # Only now, so that the first attempt is where the cable will be pulled.
     fleet["worker-2"].start("worker", "-c", "2", "-Q", "both", "-n", "second")
     for host in ("worker-1", "daemon-1"):
         lan.cut(host)
-    second = _begun(fleet, "moves on", 2)[1]
+    second = begun_on(fleet, "moves on", 2)[1]
     assert (second["on"], second["attempt"]) == ("worker-2", 2)
     assert not lives(pids["moves on"]), "a body of which a second copy may start was killed first"
     assert (first.folder / "moves on.1.alive").stat().st_mtime < second["at"], "I4"
@@ -124,12 +122,12 @@ def _a_daemon_and_a_worker_are_cut_off(fleet: Fleet, lan: Lan) -> None:
     assert lives(pids["left alone"])
     (first.folder / "left alone.may-end").touch()
     wait_until(lambda: len(fleet.notes("left alone")) == 2, timeout=WAIT, message="it ends unheard")
-    _goes_on(fleet)
+    goes_on(fleet, EACH_SECOND)
 
     for host in ("worker-1", "daemon-1"):
         lan.heal(host)
     assert fleet["daemon-2"].daemons[0].stop() == 0
-    _goes_on(fleet)
+    goes_on(fleet, EACH_SECOND)
     again = desk.ask("first greets", name="again")
     desk.wait_for(again, State.SUCCEEDED, timeout=90)
     (fleet["worker-2"].folder / "moves on.may-end").touch()
@@ -140,53 +138,3 @@ def _a_daemon_and_a_worker_are_cut_off(fleet: Fleet, lan: Lan) -> None:
     assert [note["event"] for note in fleet.notes("moves on")] == ["begin", "begin", "end"]
     for host in ("worker-1", "daemon-1"):
         assert fleet[host].daemons[0].process.poll() is None
-
-
-def _goes_on(fleet: Fleet) -> None:
-    """Fire times from now on are recorded and run."""
-    desk = fleet["desk"]
-    now = desk.store.clock.now()
-
-    def there() -> bool:
-        rows = [row for row in rows_of(desk, "هر ثانیه") if row.due_at > now]
-        return sum(row.state is State.SUCCEEDED for row in rows) >= 2
-
-    wait_until(there, timeout=WAIT, every=0.1, message="two fire times from now on ran")
-
-
-def _begun(fleet: Fleet, name: str, count: int = 1) -> list[Any]:
-    def there() -> list[Any]:
-        found = [note for note in fleet.notes(name) if note["event"] == "begin"]
-        return found if len(found) >= count else []
-
-    return wait_until(there, timeout=WAIT, message=f"{count} times begin of {name}")
-
-
-def _each_fire_time_once(fleet: Fleet) -> None:
-    desk = fleet["desk"]
-    desk.done("delete", "schedule", "هر ثانیه", "--yes")
-    first = rows_of(desk, "هر ثانیه")[0].schedule_id
-    rows = wait_until(
-        lambda: _ended([row for row in rows_of(desk, "هر ثانیه") if row.schedule_id == first]),
-        timeout=WAIT,
-        every=0.1,
-        message="whatever was recorded has ended",
-    )
-    times = covered(rows)
-    assert times == [times[0] + timedelta(seconds=number) for number in range(len(times))], "I1"
-    begun = Counter(note["execution"] for note in fleet.notes("each-second") if note["event"] == "begin")
-    ended = Counter(note["execution"] for note in fleet.notes("each-second") if note["event"] == "end")
-    assert set(begun.values()) == {1}, "I2"
-    for row in rows:
-        if row.state is State.SUCCEEDED:
-            assert ended[row.id] == 1
-        elif row.state is State.LOST:
-            assert row.host == "worker-1", "only where the cable was pulled"
-        else:
-            assert row.id not in begun
-            assert row.state in {State.CANCELLED, State.SKIPPED}, row
-    assert sum(row.state is State.LOST for row in rows) <= 4, "no more than it had children"
-
-
-def _ended(rows: list[Any]) -> list[Any]:
-    return rows if all(row.state in TERMINAL for row in rows) else []
