@@ -122,7 +122,8 @@ def recorded_late(reading: Reading) -> Iterator[tuple[str, str]]:
         run = reading.runs.get(key)
         if run is None or one.finished is None or one.state not in ("succeeded", *_FAILURES):
             continue
-        if one.finished <= run.last + limits.record:
+        # Who is killed at its limit is found dead, buried and recorded by the main process, in turns.
+        if one.finished <= run.last + (limits.margin if one.state == "timed_out" else limits.record):
             continue
         broken = (fault for fault in reading.history.faults if fault.touches(run.last, one.finished, limits.margin))
         if not any(fault.store or fault.stops or one.pid in fault.pids or one.worker in fault.pids for fault in broken):
