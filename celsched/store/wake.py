@@ -17,6 +17,8 @@ from celsched.store.store import Store
 CHANNEL = "celsched"
 _POLL = 0.05
 """Seconds between looks at data_version: 23 ms to notice at the median, under 1 % of a core (reliability.md)."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+"""Seconds until a connection that could not be made is tried again: a server that hangs costs 3 s of the scan a try."""
 
 
 def ring(tx: Connection) -> None:
@@ -28,7 +30,8 @@ def ring(tx: Connection) -> None:
 class Doorbell:
     """Waits until somebody rings, or `poke` is called in this process, or the time is up.
 
-    Losing the connection only costs the hint: it is opened again at a later wait, and callers scan anyway.
+    Losing the connection only costs the hint: it is opened again at a later wait, more and more seldom while that
+    fails, and callers scan anyway.
     """
 
     def __init__(self, store: Store, clock: Clock, *, listen_url: str | None = None) -> None:
@@ -37,6 +40,7 @@ class Doorbell:
         self._url = parse_url(listen_url) if listen_url else store.engine.url
         self._connection: Any = None
         self._version: int | None = None
+        self._pause, self._again_at = 0.0, clock.monotonic()
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
         os.set_blocking(self._reader, False)
@@ -76,18 +80,29 @@ class Doorbell:
 
     def _wait_postgresql(self, seconds: float) -> bool:
         if self._connection is None:
-            engine, _ = make_engine(self._url)
-            raw = engine.raw_connection()
-            self._connection = raw.driver_connection  # before detach: afterwards it is None
-            raw.detach()
-            self._connection.autocommit = True
-            self._connection.execute(f"LISTEN {CHANNEL}")
+            if self._clock.monotonic() < self._again_at:
+                return self._sleep(seconds)
+            self._listen()
         ready, _, _ = select.select([self._reader, self._connection.fileno()], [], [], max(0.0, seconds))
         self._drain()
         if self._connection.fileno() in ready:
             for _ in self._connection.notifies(timeout=0):
                 pass
         return bool(ready)
+
+    def _listen(self) -> None:
+        self._pause = min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
+        try:
+            engine, _ = make_engine(self._url)
+            raw = engine.raw_connection()
+            self._connection = raw.driver_connection  # before detach: afterwards it is None
+            raw.detach()
+            self._connection.autocommit = True
+            self._connection.execute(f"LISTEN {CHANNEL}")
+        except Exception:
+            self._again_at = self._clock.monotonic() + self._pause  # after the try, which may have taken long
+            raise
+        self._pause = 0.0
 
     def _wait_sqlite(self, seconds: float) -> bool:
         if self._connection is None:

@@ -6,16 +6,21 @@ It never tells by how fast a wait ended but by what `wait` answered: its time-ou
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
+from typing import NoReturn
 
 import psycopg
 import pytest
+from sqlalchemy import URL
 
 from celsched.clock import SystemClock
 from celsched.store import wake
 from celsched.store.meta import store_word
 from celsched.store.store import Store, Tx, open_store
 from celsched.store.wake import Doorbell
+from tests.support.clock import ManualClock
 from tests.support.services import PostgresServer
 from tests.support.waiting import wait_until
 
@@ -141,6 +146,37 @@ def test_many_waits_need_one_connection(own_postgres: PostgresServer, on_postgre
             assert not bell.wait(0.0)
         assert len(listeners(own_postgres)) == 1
     wait_until(lambda: not listeners(own_postgres), message="it is closed")
+
+
+def test_a_server_that_cannot_be_reached_is_tried_more_and_more_seldom(
+    own_postgres: PostgresServer, on_postgres: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock(datetime(2026, 3, 1, tzinfo=UTC))
+    tries: list[float] = []
+
+    def hanging(url: URL) -> NoReturn:
+        """As one does that answers nothing: it is given up after some seconds."""
+        tries.append(clock.monotonic())
+        clock.advance(timedelta(seconds=3))
+        raise OSError("timed out")
+
+    def pass_seconds(bell: Doorbell, count: int) -> list[float]:
+        tries.clear()
+        for _ in range(count):
+            assert not bell.wait(0.0), "the time that was to be waited is waited all the same"
+            clock.advance(timedelta(seconds=1))
+        return [after - before for before, after in pairwise(tries)]
+
+    with closing(Doorbell(on_postgres, clock)) as bell:
+        with monkeypatch.context() as patch:
+            patch.setattr(wake, "make_engine", hanging)
+            assert pass_seconds(bell, 300) == [4, 5, 7, 11, 19, 35, 63, 63, 63]
+            bell.poke()
+            assert bell.wait(LONG), "a poke is heard meanwhile"
+        clock.advance(timedelta(seconds=60))
+        assert listens(bell, own_postgres)
+        own_postgres.restart("immediate")
+        wait_until(lambda: not bell.wait(0.0) and listens(bell, own_postgres), message="at once after a good one")
 
 
 def listens(bell: Doorbell, server: PostgresServer) -> bool:
