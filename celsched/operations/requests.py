@@ -117,7 +117,7 @@ def _admitted(scope: Scope, tx: Tx, draft: Request, now: datetime) -> int:
     active = transitions.active_of(tx, [draft.schedule.id]).get(draft.schedule.id, Active())
     admission = admit(draft.schedule.name, draft.recipe.overlap, active)
     if admission.cancels:
-        transitions.supersede(tx, draft.schedule.id, now)
+        transitions.supersede(tx, [draft.schedule.id], now)
     return requests.record(tx, replace(draft, waits=admission.waits), now)[0]
 
 

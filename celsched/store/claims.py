@@ -11,7 +11,7 @@ from celsched.domain.execution import Execution, State
 from celsched.domain.policy import Overlap
 from celsched.store.rows import execution_record
 from celsched.store.tables import LIVE, attempts, executions
-from celsched.store.transitions import CLAIMABLE, lock_state, move
+from celsched.store.transitions import CLAIMABLE, lock_in_order, lock_state, move
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,11 +201,10 @@ def beat(tx: Connection, worker: str) -> list[Held]:
 
     An execution in the worker's memory that is not among them is fenced: its body must be killed, and nothing written.
     """
+    mine = (executions.c.worker == worker, executions.c.state == State.RUNNING)
+    lock_in_order(tx, *mine)
     rows = tx.execute(
-        update(executions)
-        .where(executions.c.worker == worker, executions.c.state == State.RUNNING, LIVE)
-        .values(heartbeat=executions.c.heartbeat + 1)
-        .returning(*_HELD)
+        update(executions).where(*mine, LIVE).values(heartbeat=executions.c.heartbeat + 1).returning(*_HELD)
     )
     return [Held(*row) for row in rows]
 

@@ -95,9 +95,8 @@ def record(tx: Connection, decisions: Sequence[Decision], now: datetime) -> None
     Raises:
         RuntimeError: a state was not as the caller saw it; the transaction must be rolled back.
     """
-    for decision in decisions:
-        if any(fire.cancels for fire in decision.plan.fires):
-            supersede(tx, decision.schedule.id, now)
+    superseding = [one.schedule.id for one in decisions if any(fire.cancels for fire in one.plan.fires)]
+    supersede(tx, superseding, now)
     rows = [row for decision in decisions for row in _rows(decision, now)]
     _insert(tx, rows)
     if decisions:

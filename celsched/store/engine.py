@@ -48,6 +48,20 @@ def make_engine(url: URL) -> tuple[Engine, Dialect]:
     return _postgresql(url), POSTGRESQL
 
 
+_CONNECTION = {
+    "connect_timeout": 3,
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 8000,
+    # No server-side prepared statements: they break under a pooler in transaction mode, and a bound parameter in the
+    # predicate of ON CONFLICT fails from the eleventh execution on.
+    "prepare_threshold": None,
+}
+"""What every connection to PostgreSQL is asked for."""
+
+
 def _postgresql(url: URL) -> Engine:
     try:
         from celsched.store.silence_limit import SILENCE, HearingConnection, SyncedCursor  # the driver is an extra
@@ -60,18 +74,7 @@ def _postgresql(url: URL) -> Engine:
             max_overflow=2,
             pool_recycle=1800,
             pool_timeout=10,
-            connect_args={
-                "cursor_factory": SyncedCursor,
-                "connect_timeout": 3,
-                "keepalives": 1,
-                "keepalives_idle": 5,
-                "keepalives_interval": 2,
-                "keepalives_count": 3,
-                "tcp_user_timeout": 8000,
-                # No server-side prepared statements: they break under a pooler in transaction mode, and a bound
-                # parameter in the predicate of ON CONFLICT fails from the eleventh execution on.
-                "prepare_threshold": None,
-            },
+            connect_args={"cursor_factory": SyncedCursor, **_CONNECTION},
         )
     except (NoSuchModuleError, ModuleNotFoundError):
         raise SettingsError(

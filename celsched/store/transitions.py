@@ -1,14 +1,15 @@
 """The one place where an execution changes its state: guarded updates, and the locks taken before them.
 
 Each function names the states it moves from in its WHERE clause; the row count says who won. T-numbers are those of
-the state machine in the design. Lock order: the schedule's state row first, then executions.
+the state machine in the design. Lock order: the schedules' state rows first, then executions by their ids. Who takes
+many executions without their schedules' state rows (the publisher) waits for none of them: see `without_waiting`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, not_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, not_, or_, select, update
 
 from celsched.domain.execution import State
 from celsched.domain.plan import Active
@@ -35,6 +36,47 @@ def move(
         .values(**values)
     )
     return bool(done.rowcount == 1)
+
+
+def move_each(
+    tx: Connection,
+    rows: Sequence[Mapping[str, Any]],
+    sources: Iterable[State],
+    *guards: ColumnElement[bool],
+    **values: Any,
+) -> None:
+    """Do what `move` does for many executions in one statement: each of `rows` is its `row_id` and its parameters.
+
+    Guards and values name parameters of a row by `bindparam`. Nobody learns which of them moved.
+    """
+    if rows:
+        statement = (
+            update(executions)
+            # Not IN: its list of parameters cannot be repeated for each row.
+            .where(
+                executions.c.id == bindparam("row_id"), or_(*(executions.c.state == one for one in sources)), *guards
+            )
+            .values(**values)
+        )
+        tx.execute(statement, list(rows))
+
+
+def without_waiting(tx: Connection, execution_ids: Iterable[int]) -> set[int]:
+    """Lock those of the executions that nobody else has locked, and return them.
+
+    A transaction that holds some rows and waits for others would sooner or later meet one that does the reverse.
+    """
+    ids = list(execution_ids)
+    if tx.dialect.name == "sqlite":
+        return set(ids)
+    free = select(executions.c.id).where(executions.c.id.in_(ids)).order_by(executions.c.id)
+    return set(tx.scalars(free.with_for_update(skip_locked=True)))
+
+
+def lock_in_order(tx: Connection, *where: ColumnElement[bool]) -> None:
+    """Lock living executions one after the other by their ids; an UPDATE takes them as they lie."""
+    if tx.dialect.name != "sqlite":
+        tx.execute(select(executions.c.id).where(LIVE, *where).order_by(executions.c.id).with_for_update())
 
 
 def lock_state(tx: Connection, schedule_id: int | None) -> None:
@@ -154,17 +196,22 @@ def ask_one_to_stop(tx: Connection, execution_id: int, reason: str, *, force: bo
 
 def cancel_of_schedule(tx: Connection, schedule_id: int, reason: str, now: datetime) -> list[int]:
     """Cancel everything of a schedule that has not started; return the ids."""
+    lock_in_order(tx, executions.c.schedule_id == schedule_id)
     return _cancel(tx, reason, now, executions.c.schedule_id == schedule_id)
 
 
 def cancel_of_task(tx: Connection, task_id: int, reason: str, now: datetime) -> list[int]:
     """Cancel everything of a task that has not started; return the ids."""
+    lock_in_order(tx, executions.c.task_id == task_id)
     return _cancel(tx, reason, now, executions.c.task_id == task_id)
 
 
-def supersede(tx: Connection, schedule_id: int, now: datetime) -> None:
-    """Apply overlap `cancel_running`: cancel the schedule's ordinary rows, ask its running ones to stop."""
-    ordinary = (executions.c.schedule_id == schedule_id, executions.c.chain.is_(None))
+def supersede(tx: Connection, schedule_ids: Collection[int], now: datetime) -> None:
+    """Apply overlap `cancel_running`: cancel the schedules' ordinary rows, ask their running ones to stop."""
+    if not schedule_ids:
+        return
+    ordinary = (executions.c.schedule_id.in_(schedule_ids), executions.c.chain.is_(None))
+    lock_in_order(tx, *ordinary)
     _cancel(tx, "superseded", now, *ordinary)
     _ask_to_stop(tx, "superseded", *ordinary)
 

@@ -126,14 +126,16 @@ class Ledger:
 
     def report(self) -> None:
         """Store the newest progress of each body."""
-        news: list[tuple[str, Progress]] = []
+        found: list[tuple[int, str, Progress]] = []
         for index in self._slots.busy():
             seen = self._slots.read(index)
             version, progress = self._slots.progress(index)
             if seen.state in _RUNS and progress is not None and self._progress.get(seen.token) != version:
-                news.append((seen.token, progress))
+                found.append((seen.execution_id, seen.token, progress))
                 self._progress[seen.token] = version
-        if news:
+        if found:
+            # By execution, the order in which everybody locks them.
+            news = [(token, progress) for _, token, progress in sorted(found, key=lambda one: one[0])]
             self._store.write(lambda tx: report_progress(tx, news, self._redactor), patience=0)
 
     def settle(self) -> None:
