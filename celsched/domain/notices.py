@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from celsched.domain.alert import Alert
-from celsched.domain.health.kinds import AlertKind, Severity
+from celsched.domain.health.kinds import KINDS, AlertKind, Severity
 from celsched.domain.silencing import Hush, Hushing
 
 GROUP_WAIT = timedelta(seconds=30)
@@ -119,10 +119,16 @@ class Planned:
 
 
 def group_key(alert: Alert) -> str:
-    """Return the group of an alert: its kind, with the set label or else the queue."""
+    """Return the group of an alert: its kind, with the set label or else the queue.
+
+    What is only information of a kind that is not is told apart: it must not fill a message about what is critical,
+    nor make the next one wait.
+    """
+    informs = alert.severity is Severity.INFO and KINDS[alert.kind].severity is not Severity.INFO
+    name = f"{alert.kind}:{alert.severity}" if informs else alert.kind.value
     if SET in alert.labels:
-        return f"{alert.kind}/set={alert.labels[SET]}"
-    return f"{alert.kind}/queue={alert.queue}" if alert.queue is not None else alert.kind.value
+        return f"{name}/set={alert.labels[SET]}"
+    return f"{name}/queue={alert.queue}" if alert.queue is not None else name
 
 
 def plan_notices(

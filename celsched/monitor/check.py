@@ -106,8 +106,9 @@ class Watcher:
 
 def _tell(flips: alerts.Flips) -> None:
     for alert in flips.opened:
-        log.warning(
-            "alert %d %s: %s", alert.id, alert.kind, alert.summary, extra={"action": "alert", "alert": alert.id}
+        level = logging.INFO if alert.severity is Severity.INFO else logging.WARNING
+        log.log(
+            level, "alert %d %s: %s", alert.id, alert.kind, alert.summary, extra={"action": "alert", "alert": alert.id}
         )
     for alert in flips.resolved:
         log.info("alert %d %s of '%s' is over", alert.id, alert.kind, alert.subject, extra={"action": "alert_over"})

@@ -1,7 +1,7 @@
 """Owns T6, T8 and T9: how an attempt ends, what follows it, and the schedule's streaks. It never judges silence."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select, update
@@ -17,10 +17,16 @@ from celsched.store.rows import schedule_record, task_record
 from celsched.store.tables import attempts, executions, schedules, states, tasks
 from celsched.store.transitions import lock_state, move, release_waiting
 
+LATE = timedelta(minutes=1)
+"""An end that is recorded so long after it happened is marked: who looks back a little from now would not see it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What became of an attempt. `retryable` False forbids another one whatever the policy (cancelled, rejected)."""
+    """What became of an attempt. `retryable` False forbids another one whatever the policy (cancelled, rejected).
+
+    `ended_at`: when it ended, where that may lie long before it is recorded.
+    """
 
     outcome: State
     result: Any = None
@@ -31,6 +37,7 @@ class Ending:
     peak_memory_bytes: int | None = None
     reason: str | None = None
     retryable: bool = True
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,7 @@ def finish(
     `chance` in [0, 1) is the random part of the back-off. With `heartbeat` it ends only if no beat came since it was
     seen (T9 by an observer). Repeating a call whose COMMIT reply was lost returns what the first one did.
     """
+    recorded, now = now, ending.ended_at or now
     found = tx.execute(
         select(executions.c.id, executions.c.schedule_id).where(executions.c.claim_token == token)
     ).one_or_none()
@@ -64,6 +72,8 @@ def finish(
         return _as_recorded(row) if row["claim_token"] == token else None
     follows = _follows(row, ending)
     values = _values(row, ending, now, chance, follows=follows)
+    if not follows and recorded - now > LATE:
+        values["recorded_at"] = recorded
     guards = [executions.c.claim_token == token]
     if heartbeat is not None:
         guards.append(executions.c.heartbeat == heartbeat)

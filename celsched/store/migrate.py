@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from celsched.errors import StoreVersionError
 
-VERSIONS = ("0001", "0002")
+VERSIONS = ("0001", "0002", "0003")
 """Every schema version this celsched knows, oldest first; each is a file in `migrations/versions`."""
 HEAD = VERSIONS[-1]
 

@@ -157,6 +157,7 @@ executions = Table(
     Column("started_at", Instant),
     Column("attempt_started_at", Instant),
     Column("finished_at", Instant),
+    Column("recorded_at", Instant),
     Column("result", Json),
     Column("error", Text),
     Column("progress_done", Float),
@@ -197,7 +198,16 @@ _TROUBLE = (
 Index("ix_executions_trouble", executions.c.finished_at, postgresql_where=text(_TROUBLE),
       sqlite_where=text(_TROUBLE))  # fmt: skip
 
-UNSENT, LIVE, TROUBLE = text(_UNSENT), text(_LIVE), text(_TROUBLE)
+# And the ends that reached the store long after they happened (only those have `recorded_at`).
+_LATE_END = "recorded_at IS NOT NULL"
+Index("ix_executions_late_end", executions.c.recorded_at, postgresql_where=text(_LATE_END),
+      sqlite_where=text(_LATE_END))  # fmt: skip
+# And the fire times for which a later one stood.
+_COALESCED = "reason = 'coalesced'"
+Index("ix_executions_coalesced", executions.c.finished_at, postgresql_where=text(_COALESCED),
+      sqlite_where=text(_COALESCED))  # fmt: skip
+
+UNSENT, LIVE, TROUBLE, COALESCED = text(_UNSENT), text(_LIVE), text(_TROUBLE), text(_COALESCED)
 """The predicates of these indexes, word for word: SQLite uses a partial index only where a query repeats them.
 
 They are unqualified, so they belong into queries (or subqueries) that read `executions` alone.

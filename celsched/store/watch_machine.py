@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, func, or_, select, union_all
+from sqlalchemy import Connection, and_, func, not_, or_, select, union_all
 
-from celsched.domain.health.kinds import AlertKind
+from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.machine_facts import Openings, Seen
 from celsched.store.batches import batches
 from celsched.store.tables import schedules, states
@@ -49,7 +49,9 @@ def active_schedules(tx: Connection) -> int:
 def openings(tx: Connection, since: datetime, more_than: int, also: Iterable[str] = ()) -> list[Openings]:
     """Return the openings since then of each fingerprint that had more than so many, and of those named besides."""
     a = alerts.c
-    counted = and_(a.opened_at >= since, a.kind != AlertKind.FLAPPING.value)
+    # Fire times that were coalesced again and again are the work of whoever restarts everything: daemon_down tells it.
+    informs = and_(a.kind == AlertKind.MISSED.value, a.severity == Severity.INFO.value)
+    counted = and_(a.opened_at >= since, a.kind != AlertKind.FLAPPING.value, not_(informs))
     # Each half has an index of its own: what opened since then is still open, or was resolved since then.
     halves = (select(a.fingerprint).where(counted, condition) for condition in (a.resolved_at >= since, LIVING))
     lately = union_all(*halves).subquery()

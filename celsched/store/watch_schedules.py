@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, TextClause, and_, func, or_, select
 
 from celsched.domain.execution import State
 from celsched.domain.health.kinds import AlertKind
@@ -19,7 +19,7 @@ from celsched.domain.state import ScheduleState
 from celsched.errors import InvalidDefinition
 from celsched.store.batches import batches
 from celsched.store.dialect import unindexed
-from celsched.store.tables import LIVE, TROUBLE, attempts, executions, schedules, states, tasks
+from celsched.store.tables import COALESCED, LIVE, TROUBLE, attempts, executions, schedules, states, tasks
 
 _Key = tuple[int, int, int]
 _FEW = 20
@@ -156,7 +156,19 @@ _STATES = (
 
 
 def troubles(tx: Connection, since: datetime) -> list[Trouble]:
-    """Return what went wrong from `since` on: of each schedule (or task) and kind of trouble the newest."""
+    """Return what went wrong from `since` on: of each schedule (or task) and kind of trouble the newest, oldest first.
+
+    What ended before and was recorded since comes as a trouble of its own: a worker whose store was away keeps an end,
+    and the time of it, until the store answers. Nothing else is recorded long after it happened: daemons and the main
+    process of a worker read the clock anew when they try again.
+    """
+    ended = executions.c.finished_at >= since
+    late = and_(executions.c.recorded_at >= since, executions.c.finished_at < since)
+    found = [*_newest(tx, TROUBLE, ended), *_newest(tx, COALESCED, ended), *_newest(tx, TROUBLE, late)]
+    return sorted(found, key=lambda trouble: (trouble.ended_at, trouble.execution))
+
+
+def _newest(tx: Connection, *which: ColumnElement[bool] | TextClause) -> list[Trouble]:
     kind = (executions.c.schedule_id, executions.c.task_id, executions.c.state, executions.c.reason)
     groups = (unindexed(executions.c.schedule_id), *kind[1:])
     newest = (executions.c.finished_at.desc(), executions.c.id.desc())
@@ -174,12 +186,12 @@ def troubles(tx: Connection, since: datetime) -> list[Trouble]:
             func.sum(executions.c.count).over(partition_by=groups).label("many"),
             func.min(executions.c.finished_at).over(partition_by=groups).label("first_at"),
         )
-        .where(TROUBLE, executions.c.finished_at >= since)
+        .where(*which)
         .subquery()
     )
     last = and_(attempts.c.execution_id == bad.c.id, attempts.c.attempt == bad.c.attempt)
     query = select(bad, attempts.c.error_type).select_from(bad.outerjoin(attempts, last)).where(bad.c.place == 1)
-    return [_trouble(row) for row in tx.execute(query.order_by(bad.c.finished_at, bad.c.id)).mappings()]
+    return [_trouble(row) for row in tx.execute(query).mappings()]
 
 
 def started(tx: Connection) -> frozenset[int]:

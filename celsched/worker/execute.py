@@ -265,13 +265,13 @@ def _record(job: _Job, ending: Ending) -> Ended | None:
     with runtime.slots.output_lock(job.index):
         seen = runtime.slots.read(job.index)
         lines, _ = Shipper(runtime.rules.redactor, store.clock.now).collect(job.files, seen, final=True)
-    now, chance = store.clock.now(), random.random()
+    ending, chance = replace(ending, ended_at=store.clock.now()), random.random()
     _, last = runtime.slots.progress(job.index)
 
     def finish(tx: Tx) -> Ended | None:
         if last is not None:  # what the main process, which looks about once a second, has not seen yet
             report_progress(tx, [(job.token, last)], runtime.rules.redactor)
-        return endings.finish(tx, job.token, ending, now, chance=chance)
+        return endings.finish(tx, job.token, ending, store.clock.now(), chance=chance)
 
     def both(tx: Tx) -> Ended | None:
         ended = finish(tx)

@@ -164,7 +164,7 @@ def test_a_run_is_too_long_and_too_short_by_its_own_past(room: Room, scope: Scop
     assert room.pass_time(2 * MINUTE, ["d", "w"]) == {"too_short"}
     room.clock.advance(30 * MINUTE)
     assert "too_short" in _room(room.store, room.clock).kinds(), "a watcher that comes later finds it still so"
-    assert run(MINUTE) == {"too_short"}
+    assert run(MINUTE) == {"too_short", "missed"}, "the fire time in those 30 min was coalesced into this one"
     assert room.pass_time(HEARTBEAT, ["d", "w"]) == set()
 
 
@@ -336,6 +336,24 @@ def test_an_outage_of_the_store_makes_nobody_silent(room: Room, scope: Scope, mo
     room.clock.advance(HEARTBEAT)
     assert room.kinds() == set(), "nobody could report"
     assert "daemon_down" in room.pass_time(3 * HEARTBEAT), "and now it could"
+
+
+def test_fire_times_that_a_later_one_stands_for_are_information_until_that_has_succeeded(
+    room: Room, scope: Scope
+) -> None:
+    quick, slow = (add_schedule(scope, name, every=10 * MINUTE) for name in ("تند", NAME))
+    room.clock.advance(65 * MINUTE)
+    room.beat("d", "w")
+    assert actors.scan(room.store).fires == 2
+    caught_up = {one.schedule_id: one.id for one in actors.all_executions(room.store) if one.state is State.PENDING}
+    actors.run(room.store, caught_up[quick.id])
+
+    alert = room.firing()["missed"]
+
+    assert (alert.schedule_id, alert.severity, alert.evidence.count) == (slow.id, Severity.INFO, 5)
+    assert room.pass_time(11 * MINUTE, ["d", "w"]) & {"missed"}, "it stays after its row is out of sight"
+    actors.run(room.store, caught_up[slow.id])
+    assert "missed" not in room.pass_time(HEARTBEAT, ["d", "w"])
 
 
 def test_the_first_look_finds_what_went_wrong_while_nobody_watched(room: Room, scope: Scope) -> None:

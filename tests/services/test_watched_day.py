@@ -191,3 +191,32 @@ def test_a_day_tells_exactly_what_happened(store: Store) -> None:
     _schedules(day)
     _live(day)
     assert day.arrived == {"mail": MAIL, "pager": PAGER}
+
+
+def test_a_restart_tells_of_all_that_was_coalesced_in_one_message_to_who_hears_information(store: Store) -> None:
+    day = Day(store)
+    add_task(day.scope, "work")
+    names = [f"برنامه {number}" for number in range(12)]
+    for name in names:
+        add_schedule(day.scope, name, task="work", every=10 * MINUTE, start_deadline=5 * MINUTE)
+    day.daemon()
+    day.clock.advance(65 * MINUTE)
+    worker = Crew(store, "w", "default", body)
+    worker.come()
+    for turn in range(4):
+        day.daemon()
+        worker.turn(takes=turn == 3)
+        day.watch()
+        day.clock.advance(MINUTE)
+    for _ in range(6):
+        day.watch()
+        day.clock.advance(MINUTE)
+
+    told = {channel: [one for one in said if "missed" in " ".join(one)] for channel, said in day.arrived.items()}
+    assert told == {
+        "mail": [
+            ("01:06", "", "[info] 12 missed on queue 'default"),
+            ("01:11", "", "[resolved] 12 missed on queue 'default"),
+        ],
+        "pager": [],
+    }

@@ -102,6 +102,13 @@ def test_what_is_read_now_and_then_is_found_by_its_time_or_state(store: Store, s
     assert set(sending) == {"SCAN notifications USING INDEX ix_notifications_to_send"}
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_what_went_wrong_is_found_in_indexes_of_just_that(store: Store) -> None:
+    found = " ".join(_steps(store, lambda tx: watch_schedules.troubles(tx, START)))
+    for index in ("ix_executions_trouble", "ix_executions_coalesced", "ix_executions_late_end"):
+        assert f"SEARCH executions USING INDEX {index}" in found, found
+
+
 def test_the_due_scan_reads_the_index_of_what_is_due(store: Store) -> None:
     if store.dialect.row_locks:
         query = text("SELECT indexdef LIKE :part FROM pg_indexes WHERE indexname = 'ix_schedule_states_wake_at'")

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import update
 
 from celsched.domain.health.finding import Finding
@@ -81,6 +82,19 @@ def test_what_is_asked_for_is_told_with_what_it_opened_since(store: Store, clock
 
     assert found.at == (START + 5 * MINUTE,)
     assert store.read(lambda tx: watch_machine.openings(tx, START + 6 * MINUTE, 2, asked)) == []
+
+
+@pytest.mark.parametrize(("severity", "flaps"), [(Severity.INFO, 0), (Severity.CRITICAL, 1)])
+def test_information_about_coalesced_fire_times_does_not_flap(
+    store: Store, clock: ManualClock, severity: Severity, flaps: int
+) -> None:
+    finding = Finding(AlertKind.MISSED, "schedule:1", severity, "s", "coalesced", START)
+    for _ in range(3):
+        for findings in ([finding], []):
+            clock.advance(MINUTE)
+            _settle(store, findings)
+
+    assert len(store.read(lambda tx: watch_machine.openings(tx, START, 2))) == flaps
 
 
 def test_flapping_itself_never_flaps(store: Store, clock: ManualClock) -> None:

@@ -152,6 +152,36 @@ def test_missed_fire_times_and_expired_ones_are_troubles(scope: Scope, clock: Ma
     assert found[State.EXPIRED, "start_deadline"].execution == asked
 
 
+def test_coalesced_fire_times_are_troubles_of_their_own_kind(scope: Scope, clock: ManualClock) -> None:
+    schedule = add_schedule(scope, "again", cron="* * * * *")
+    clock.set(START + HOUR)
+    scan(scope.store)
+
+    (found,) = _troubles(scope.store)
+
+    assert (found.schedule_id, found.state, found.reason) == (schedule.id, State.SKIPPED, "coalesced")
+    assert (found.count, found.fire_time, found.ended_at) == (59, START + MINUTE / 2, clock.now())
+    assert _troubles(scope.store, clock.now() + MINUTE) == []
+
+
+def test_an_end_that_was_recorded_long_after_it_happened_is_a_trouble_from_then_on(
+    scope: Scope, clock: ManualClock
+) -> None:
+    add_task(scope, max_retries=0)
+    ended = START + 5 * MINUTE
+    late, prompt = (start(scope.store, run_now(scope, RunNow("task", params={}))) for _ in range(2))
+    clock.set(ended)
+    end(scope.store, prompt, State.LOST)
+    clock.set(START + HOUR)
+    end(scope.store, late, State.LOST, ended_at=ended)
+
+    (both,) = _troubles(scope.store)
+    assert (both.execution, both.count) == (prompt.id, 2)
+    seen = _troubles(scope.store, START + 50 * MINUTE)
+    assert [(one.execution, one.ended_at) for one in seen] == [(late.id, ended)]
+    assert _troubles(scope.store, START + HOUR + MINUTE) == []
+
+
 def test_started_are_schedules_of_which_something_ran_that_neither_succeeded_nor_failed(
     scope: Scope, clock: ManualClock
 ) -> None:

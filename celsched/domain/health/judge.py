@@ -7,6 +7,7 @@ from celsched.domain.health import machine, schedules, work
 from celsched.domain.health.finding import Finding
 from celsched.domain.health.look import Look
 from celsched.domain.health.subjects import task_of
+from celsched.domain.health.troubles import is_information
 
 _SLICES = (schedules.JUDGES, work.JUDGES, machine.JUDGES)
 
@@ -34,7 +35,7 @@ def _ruled(look: Look, finding: Finding) -> Finding | None:
         return None
     return replace(
         finding,
-        severity=rule.severity or finding.severity,
+        severity=finding.severity if is_information(finding) else rule.severity or finding.severity,
         hold=rule.hold,
         queue=finding.queue or (watched.queue if watched else None),
         labels=finding.labels or (watched.labels if watched else {}),

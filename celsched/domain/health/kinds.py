@@ -97,7 +97,9 @@ def _seconds(count: float) -> timedelta:
 
 
 _ROWS = (
-    Kind(_K.MISSED, _C, "a fire time was skipped as too_late, misfire_skip or catch_up_cap",
+    Kind(_K.MISSED, _C,
+         "a fire time was skipped as too_late, misfire_skip or catch_up_cap; only info where it was coalesced into a "
+         "later one",
          "the schedule's next success", event=True, muted_by=_NOBODY_FIRES),
     Kind(_K.LATE_START, _W, "an execution has not started within `threshold`; critical at three times that",
          "it starts, is skipped or cancelled", {"threshold": None}, muted_by=_NOBODY_STARTS),

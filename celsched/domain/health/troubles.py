@@ -3,13 +3,13 @@
 What a person started by hand of a task without a schedule is that person's to see, but for a function that is missing.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from celsched.domain.execution import FAILURES, Reason, State
 from celsched.domain.health.finding import Evidence, Finding
-from celsched.domain.health.kinds import KINDS, AlertKind
+from celsched.domain.health.kinds import KINDS, AlertKind, Severity
 from celsched.domain.health.look import Judge, Look
 from celsched.domain.health.subjects import about, living_of, same, schedule_of
 from celsched.domain.health.watched import Living, Trouble, Watched
@@ -22,21 +22,62 @@ def _judge(kind: AlertKind, say: Callable[[Watched, Trouble], str]) -> Judge:
     """Return the judge of one kind of trouble: open from its newest case on until the schedule's next success."""
 
     def judge(look: Look) -> Iterator[Finding]:
-        newest: dict[int, Trouble] = {}
-        for trouble in look.troubles:
-            if trouble.schedule_id in look.schedules and is_case(kind, trouble.state, trouble.reason):
-                newest[trouble.schedule_id or 0] = trouble
-        for schedule_id, trouble in newest.items():
-            watched = look.schedules[schedule_id]
-            if not _better_since(watched, trouble.ended_at):
-                found = _finding(kind, watched.scope, watched, trouble, say(watched, trouble))
-                yield replace(found, since=look.since(kind, watched.scope, _began(watched, trouble)))
-        for alert in living_of(look, kind):
-            schedule_id = schedule_of(alert.scope) or 0
-            if schedule_id not in newest and _goes_on(look, alert, schedule_id):
-                yield same(alert, schedule_id)
+        newest = _newest(look, lambda trouble: is_case(kind, trouble.state, trouble.reason))
+        yield from _open(look, kind, newest, say)
+        yield from _lasting(look, kind, newest)
 
     return judge
+
+
+def _newest(look: Look, wanted: Callable[[Trouble], bool]) -> dict[int, Trouble]:
+    """Return the newest such trouble of each schedule."""
+    return {
+        one.schedule_id: one
+        for one in look.troubles
+        if one.schedule_id is not None and one.schedule_id in look.schedules and wanted(one)
+    }
+
+
+def _open(
+    look: Look, kind: AlertKind, newest: Mapping[int, Trouble], say: Callable[[Watched, Trouble], str]
+) -> Iterator[Finding]:
+    """Yield what went wrong and has not been followed by a success."""
+    for schedule_id, trouble in newest.items():
+        watched = look.schedules[schedule_id]
+        if not _better_since(watched, trouble.ended_at):
+            found = _finding(kind, watched.scope, watched, trouble, say(watched, trouble))
+            yield replace(found, since=look.since(kind, watched.scope, _began(watched, trouble)))
+
+
+def _lasting(look: Look, kind: AlertKind, judged: Iterable[int]) -> Iterator[Finding]:
+    """Yield the alerts that go on without a newer case; `judged`: the schedules about which all is said."""
+    known = set(judged)
+    for alert in living_of(look, kind):
+        schedule_id = schedule_of(alert.scope) or 0
+        if schedule_id not in known and _goes_on(look, alert, schedule_id):
+            yield same(alert, schedule_id)
+
+
+def missed(look: Look) -> Iterator[Finding]:
+    """Fire times that nothing ran for; those for which a later one stands are information only.
+
+    That never lowers an alert about a real one, nor goes beside it: one that is over resolves first, and the
+    information, if there is any, is told by the next look.
+    """
+    kind = AlertKind.MISSED
+    skipped = _newest(look, lambda trouble: trouble.reason in _MISSED)
+    yield from _open(look, kind, skipped, _missed)
+    real = {number for number, one in skipped.items() if not _better_since(look.schedules[number], one.ended_at)}
+    real |= {schedule_of(alert.scope) or 0 for alert in living_of(look, kind) if alert.severity is not Severity.INFO}
+    coalesced = _newest(look, lambda trouble: trouble.reason == Reason.COALESCED and trouble.schedule_id not in real)
+    for found in _open(look, kind, coalesced, _stood_in):
+        yield replace(found, severity=Severity.INFO)
+    yield from _lasting(look, kind, {*skipped, *coalesced})
+
+
+def is_information(finding: Finding) -> bool:
+    """Return whether it is told for information only, whatever severity its rule gives to its kind."""
+    return finding.kind is AlertKind.MISSED and finding.severity is Severity.INFO
 
 
 def _began(watched: Watched, trouble: Trouble) -> datetime:
@@ -82,6 +123,13 @@ def _missed(watched: Watched, trouble: Trouble) -> str:
     when = f" {moment(trouble.fire_time, watched.timezone)}" if trouble.fire_time else ""
     missed = "was missed" if trouble.count == 1 else f"and {trouble.count - 1} more were missed"
     return f'the fire time{when} of "{watched.name}" {missed}: skipped as {trouble.reason}'
+
+
+def _stood_in(watched: Watched, trouble: Trouble) -> str:
+    when = f" {moment(trouble.fire_time, watched.timezone)}" if trouble.fire_time else ""
+    one = trouble.count == 1
+    coalesced = "was coalesced" if one else f"and {trouble.count - 1} more were coalesced"
+    return f'the fire time{when} of "{watched.name}" {coalesced}: a later one stands for {"it" if one else "them"}'
 
 
 def _ended(words: str) -> Callable[[Watched, Trouble], str]:
@@ -148,11 +196,13 @@ _STATES: Mapping[AlertKind, frozenset[State]] = {
 
 def is_case(kind: AlertKind, state: State, reason: str | None) -> bool:
     """Return whether an execution that ended so is a case of this kind."""
-    return reason in _MISSED if kind is AlertKind.MISSED else state in _STATES.get(kind, ())
+    if kind is AlertKind.MISSED:
+        return reason in _MISSED or reason == Reason.COALESCED
+    return state in _STATES.get(kind, ())
 
 
 JUDGES: Mapping[AlertKind, Judge] = {
-    AlertKind.MISSED: _judge(AlertKind.MISSED, _missed),
+    AlertKind.MISSED: missed,
     AlertKind.FAILED: _judge(AlertKind.FAILED, _ended("failed")),
     AlertKind.CONSECUTIVE_FAILURES: consecutive_failures,
     AlertKind.TIMEOUT: _judge(AlertKind.TIMEOUT, _ended("timed out")),

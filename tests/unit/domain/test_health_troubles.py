@@ -3,6 +3,7 @@
 A retry that follows is no end, and the store tells nothing of it.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -62,6 +63,67 @@ def test_a_missed_range_tells_how_many_it_stands_for() -> None:
     assert finding is not None
     assert "and 297 more were missed" in finding.summary
     assert finding.evidence.count == 298
+
+
+COALESCED = make_trouble(State.SKIPPED, reason=Reason.COALESCED, count=5)
+SKIPPED = make_trouble(State.SKIPPED, reason=Reason.TOO_LATE, execution=41, ended_at=NOW - 8 * MINUTE)
+
+
+def test_coalesced_fire_times_are_missed_for_information_until_the_next_success() -> None:
+    waiting, better = make_watched(last_success_at=NOW - HOUR), make_watched(last_success_at=NOW - MINUTE)
+    opened = found(K.MISSED, waiting, troubles=[COALESCED])
+    assert opened is not None
+    assert (opened.severity, opened.evidence.count, opened.event_at) == (Severity.INFO, 5, COALESCED.ended_at)
+    assert "and 4 more were coalesced: a later one stands for them" in opened.summary
+    still = found(K.MISSED, waiting, living=[opened])
+    assert still is not None
+    assert (still.severity, still.summary) == (Severity.INFO, opened.summary)
+
+    assert found(K.MISSED, better, troubles=[COALESCED]) is None, "the run that stands for them succeeded"
+    assert found(K.MISSED, better, living=[opened], troubles=[COALESCED]) is None
+    off = make_watched(last_success_at=NOW - HOUR, tunings={K.MISSED: Tuning(enabled=False)})
+    assert found(K.MISSED, off, troubles=[COALESCED]) is None
+
+
+def test_a_rule_does_not_raise_what_is_only_information() -> None:
+    mild = make_watched(last_success_at=NOW - HOUR, tunings={K.MISSED: Tuning(severity=Severity.WARNING)})
+    severities = [found(K.MISSED, mild, troubles=[one]) for one in (COALESCED, SKIPPED)]
+    assert [one.severity for one in severities if one] == [Severity.INFO, Severity.WARNING]
+
+
+@pytest.mark.parametrize("newer", [False, True])
+def test_information_neither_lowers_nor_doubles_what_was_really_missed(newer: bool) -> None:
+    watched = make_watched(last_success_at=NOW - HOUR)
+    coalesced = replace(COALESCED, ended_at=NOW - (1 if newer else 9) * MINUTE)
+    troubles = sorted([coalesced, SKIPPED], key=lambda one: one.ended_at)
+    together = found(K.MISSED, watched, troubles=troubles)
+    assert together is not None
+    assert (together.severity, together.evidence.execution) == (Severity.CRITICAL, 41)
+
+    opened = found(K.MISSED, watched, troubles=[SKIPPED])
+    assert opened is not None
+    after = found(K.MISSED, watched, troubles=[coalesced], living=[opened])
+    assert after is not None
+    assert (after.severity, after.summary) == (Severity.CRITICAL, opened.summary)
+
+
+def test_a_real_miss_raises_the_information() -> None:
+    watched = make_watched(last_success_at=NOW - HOUR)
+    opened = found(K.MISSED, watched, troubles=[COALESCED])
+    assert opened is not None
+    raised = found(K.MISSED, watched, troubles=[COALESCED, SKIPPED], living=[opened])
+    assert raised is not None
+    assert (raised.severity, "skipped as too_late" in raised.summary) == (Severity.CRITICAL, True)
+
+
+def test_information_about_what_came_after_is_told_once_the_real_miss_is_over() -> None:
+    watched = make_watched(last_success_at=NOW - 7 * MINUTE)
+    opened = found(K.MISSED, make_watched(last_success_at=NOW - HOUR), troubles=[SKIPPED])
+    assert opened is not None
+    assert found(K.MISSED, watched, troubles=[SKIPPED, COALESCED], living=[opened]) is None, "it resolves"
+    after = found(K.MISSED, watched, troubles=[SKIPPED, COALESCED])
+    assert after is not None
+    assert (after.severity, after.since) == (Severity.INFO, COALESCED.ended_at)
 
 
 def test_a_newer_case_renews_the_alert() -> None:

@@ -60,6 +60,8 @@ def test_groups_are_by_kind_and_by_set_label_or_queue(planner: Planner) -> None:
         make_alert(4, K.LATE_START, queue="mail", labels={"set": "مالی"}),
         make_alert(5, K.LATE_START, queue="reports", labels={"set": "مالی"}),
         make_alert(6, K.MISSED, queue="reports"),
+        make_alert(7, K.MISSED, queue="reports", severity=Severity.INFO),
+        make_alert(8, K.ENDING_SOON, queue="reports", severity=Severity.INFO),
     ]
     assert group_key(alerts[4]) == "late_start/set=مالی"
     found = {notice.group: len(notice.firing) for notice in planner.look_at_all(at(seconds=30), alerts)}
@@ -68,6 +70,8 @@ def test_groups_are_by_kind_and_by_set_label_or_queue(planner: Planner) -> None:
         "late_start/queue=mail": 1,
         "late_start/set=مالی": 2,
         "missed/queue=reports": 1,
+        "missed:info/queue=reports": 1,
+        "ending_soon/queue=reports": 1,
     }
 
 
