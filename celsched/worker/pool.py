@@ -1,13 +1,31 @@
-"""Owns the pool of a worker of ours: Celery's, but the death of a child never ends the worker.
+"""Owns the pool of a worker of ours: Celery's, but neither ends loudly by the other's death.
 
 It never judges what a dead child ran: `guard` does.
 """
 
+from celery.concurrency import asynpool
 from celery.concurrency.prefork import TaskPool
+
+
+class _Child(asynpool.Worker):  # type: ignore[misc] # Celery carries no types
+    """A child that ends without a word where its worker was killed while it booted; else it would show a traceback."""
+
+    def on_loop_start(self, pid: int) -> None:
+        """Tell the worker that this child is ready."""
+        try:
+            super().on_loop_start(pid)
+        except BrokenPipeError:
+            raise SystemExit(1) from None
+
+
+class _Children(asynpool.AsynPool):  # type: ignore[misc] # Celery carries no types
+    Worker = _Child
 
 
 class SteadyPool(TaskPool):  # type: ignore[misc] # Celery carries no types
     """Celery's pool of processes, which replaces a child that dies in the worker's first moments as any later one."""
+
+    Pool = _Children
 
     def did_start_ok(self) -> bool:
         """Answer yes: at no, Celery ends the whole worker, with a traceback, for one child that was killed early.
