@@ -1,15 +1,14 @@
 """Owns T2, T3 and T10: which executions are to be published, and what is known of it. It never talks to a broker."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, TextClause, bindparam, exists, func, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, TextClause, exists, func, not_, or_, select
 
 from celsched.domain.execution import State
 from celsched.store.tables import UNSENT, executions
-from celsched.store.transitions import CLAIMABLE, move_each, without_waiting
+from celsched.store.transitions import CLAIMABLE, move, without_waiting
 from celsched.store.types import Instant
 
 LONGEST = timedelta(minutes=5)
@@ -44,38 +43,6 @@ def take(
 
     `name` makes the Celery task id of (execution, attempt, publishes); an id is never used twice.
     """
-    parcels = []
-    leases: list[dict[str, Any]] = []
-    for row in _locked(tx, now, limit):
-        task_id = name(row.id, row.attempt, row.publishes + 1)
-        leases.append(
-            {
-                "row_id": row.id,
-                "row_attempt": row.attempt,
-                "row_again_at": now + min(republish * 2 ** min(row.sends, 10), LONGEST),
-                "row_task_id": task_id,
-                # Later only if its clock was set back. It must not wait for that clock if this message is lost either.
-                "row_dispatch_at": min(row.dispatch_at, now),
-            }
-        )
-        parcels.append(
-            Parcel(row.id, row.attempt, row.publishes + 1, task_id, row.queue_name, row.priority, row.subject)
-        )
-    move_each(
-        tx,
-        leases,
-        CLAIMABLE,
-        executions.c.attempt == bindparam("row_attempt"),
-        publish_after=bindparam("row_again_at"),
-        publishes=executions.c.publishes + 1,
-        sends=executions.c.sends + 1,
-        celery_task_id=bindparam("row_task_id"),
-        dispatch_at=bindparam("row_dispatch_at"),
-    )
-    return parcels
-
-
-def _locked(tx: Connection, now: datetime, limit: int) -> Sequence[Any]:
     query = (
         select(
             executions.c.id,
@@ -93,7 +60,26 @@ def _locked(tx: Connection, now: datetime, limit: int) -> Sequence[Any]:
     )
     if tx.dialect.name != "sqlite":
         query = query.with_for_update(skip_locked=True)
-    return tx.execute(query).all()
+    parcels = []
+    for row in tx.execute(query).all():
+        task_id = name(row.id, row.attempt, row.publishes + 1)
+        lease = min(republish * 2 ** min(row.sends, 10), LONGEST)
+        move(
+            tx,
+            row.id,
+            CLAIMABLE,
+            executions.c.attempt == row.attempt,
+            publish_after=now + lease,
+            publishes=executions.c.publishes + 1,
+            sends=executions.c.sends + 1,
+            celery_task_id=task_id,
+            # Later only if its clock was set back. It must not wait for that clock if this message is lost either.
+            dispatch_at=min(row.dispatch_at, now),
+        )
+        parcels.append(
+            Parcel(row.id, row.attempt, row.publishes + 1, task_id, row.queue_name, row.priority, row.subject)
+        )
+    return parcels
 
 
 def sent(tx: Connection, parcels: Iterable[Parcel], now: datetime) -> None:
@@ -102,16 +88,16 @@ def sent(tx: Connection, parcels: Iterable[Parcel], now: datetime) -> None:
     The guard is the whole safety: a fast worker has often claimed it already, and must not be undone. A row that
     somebody else holds is left: most likely it is being claimed, and else it is sent and marked once more.
     """
-    free = _free(tx, parcels)
-    move_each(
-        tx,
-        [{"row_id": one.execution_id, "row_attempt": one.attempt} for one in free],
-        (State.PENDING, State.RETRYING),
-        executions.c.attempt == bindparam("row_attempt"),
-        not_(executions.c.waits),
-        state=State.QUEUED,
-        queued_at=now,
-    )
+    for parcel in _free(tx, parcels):
+        move(
+            tx,
+            parcel.execution_id,
+            (State.PENDING, State.RETRYING),
+            executions.c.attempt == parcel.attempt,
+            not_(executions.c.waits),
+            state=State.QUEUED,
+            queued_at=now,
+        )
 
 
 def put_back(tx: Connection, parcels: Iterable[Parcel], again_at: datetime) -> None:
@@ -119,16 +105,16 @@ def put_back(tx: Connection, parcels: Iterable[Parcel], again_at: datetime) -> N
 
     A row that somebody else holds keeps its lease.
     """
-    free = _free(tx, parcels)
-    move_each(
-        tx,
-        [{"row_id": one.execution_id, "row_attempt": one.attempt, "row_publishes": one.publishes} for one in free],
-        CLAIMABLE,
-        executions.c.attempt == bindparam("row_attempt"),
-        executions.c.publishes == bindparam("row_publishes"),
-        publish_after=again_at,
-        sends=0,
-    )
+    for parcel in _free(tx, parcels):
+        move(
+            tx,
+            parcel.execution_id,
+            CLAIMABLE,
+            executions.c.attempt == parcel.attempt,
+            executions.c.publishes == parcel.publishes,
+            publish_after=again_at,
+            sends=0,
+        )
 
 
 def _free(tx: Connection, parcels: Iterable[Parcel]) -> list[Parcel]:

@@ -5,11 +5,11 @@ the state machine in the design. Lock order: the schedules' state rows first, th
 many executions without their schedules' state rows (the publisher) waits for none of them: see `without_waiting`.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, not_, select, update
 
 from celsched.domain.execution import State
 from celsched.domain.plan import Active
@@ -36,29 +36,6 @@ def move(
         .values(**values)
     )
     return bool(done.rowcount == 1)
-
-
-def move_each(
-    tx: Connection,
-    rows: Sequence[Mapping[str, Any]],
-    sources: Iterable[State],
-    *guards: ColumnElement[bool],
-    **values: Any,
-) -> None:
-    """Do what `move` does for many executions in one statement: each of `rows` is its `row_id` and its parameters.
-
-    Guards and values name parameters of a row by `bindparam`. Nobody learns which of them moved.
-    """
-    if rows:
-        statement = (
-            update(executions)
-            # Not IN: its list of parameters cannot be repeated for each row.
-            .where(
-                executions.c.id == bindparam("row_id"), or_(*(executions.c.state == one for one in sources)), *guards
-            )
-            .values(**values)
-        )
-        tx.execute(statement, list(rows))
 
 
 def without_waiting(tx: Connection, execution_ids: Iterable[int]) -> set[int]:

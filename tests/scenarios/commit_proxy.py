@@ -3,13 +3,13 @@
 It never changes what passes, and which transaction it breaks is told by the statements that passed in it.
 """
 
-import contextlib
 import re
 import selectors
 import socket
-import threading
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal
+
+from tests.support.tcp_proxy import TcpProxy
 
 _BEGIN, _COMMIT = re.compile(rb".*(?=BEGIN\0)", re.DOTALL), re.compile(rb"\0?COMMIT\0")
 _IDLE = b"Z\0\0\0\5I"  # ReadyForQuery, and no transaction is open
@@ -29,17 +29,12 @@ class Loss:
     done: int = 0
 
 
-class CommitProxy:
-    """Listens on a port of its own; one thread serves each connection. `with` it, or `close` it."""
+class CommitProxy(TcpProxy):
+    """A proxy that passes everything on but the commits it was told to `lose`."""
 
     def __init__(self, port: int) -> None:
-        self._target = ("127.0.0.1", port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
         self._orders: list[Loss] = []
-        self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(port)
 
     def lose(self, statement: str, where: Where, count: int = 1) -> Loss:
         """Break the next `count` connections that commit a transaction with a statement like this."""
@@ -47,40 +42,6 @@ class CommitProxy:
         with self._lock:
             self._orders.append(order)
         return order
-
-    def close(self) -> None:
-        """Close every connection."""
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        with self._lock:
-            for one in self._open:
-                with contextlib.suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
-        with client, contextlib.suppress(OSError), socket.create_connection(self._target) as server:
-            with self._lock:
-                self._open |= {client, server}
-            try:
-                self._pass_on(client, server)
-            finally:
-                with self._lock:
-                    self._open -= {client, server}
 
     def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
         transaction = b""

@@ -19,6 +19,16 @@ _CLONE_NEWNET = 0x40000000
 _NETWORK = "10.213.77"
 HUB = f"{_NETWORK}.1"
 """The address of store and broker."""
+SETTINGS = """
+database_url = "{database}"
+broker_url = "{broker}"
+heartbeat = "500ms"
+lease = "4s"
+republish = "1s"
+drain = "1s"
+kill_grace = "300ms"
+"""
+"""Of machines that are cut off for seconds, not minutes."""
 
 
 class Lan:

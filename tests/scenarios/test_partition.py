@@ -14,7 +14,7 @@ import pytest
 
 from celsched.domain.execution import Execution, State
 from tests.scenarios.cut_off import begun_on, each_fire_time_once, goes_on
-from tests.scenarios.machines import Fleet, Machine
+from tests.scenarios.machines import SETTINGS, Fleet, Machine
 from tests.support.executions import attempts_of
 from tests.support.mute_proxy import MuteProxy
 from tests.support.project import Daemon, lives
@@ -22,15 +22,6 @@ from tests.support.services import PostgresServer
 from tests.support.waiting import wait_until
 
 HOSTS = ("one", "two", "desk")
-SETTINGS = """
-database_url = "{database}"
-broker_url = "{broker}"
-heartbeat = "500ms"
-lease = "4s"
-republish = "1s"
-drain = "1s"
-kill_grace = "300ms"
-"""
 LEASE_AND_REPUBLISH = 5.0
 # Queue `both-..` is served on one host until its body has begun there, and then on the other too.
 MANIFEST = """

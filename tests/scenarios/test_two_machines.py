@@ -10,22 +10,13 @@ import pytest
 
 from celsched.domain.execution import State
 from tests.scenarios.cut_off import begun_on, each_fire_time_once, goes_on
-from tests.scenarios.machines import HUB, Fleet, Lan
+from tests.scenarios.machines import HUB, SETTINGS, Fleet, Lan
 from tests.support.executions import attempts_of
 from tests.support.project import lives
 from tests.support.services import PostgresServer, RedisServer
 from tests.support.waiting import wait_until
 
 HOSTS = ("daemon-1", "daemon-2", "worker-1", "worker-2", "desk")
-SETTINGS = """
-database_url = "{database}"
-broker_url = "{broker}"
-heartbeat = "500ms"
-lease = "4s"
-republish = "1s"
-drain = "1s"
-kill_grace = "300ms"
-"""
 MANIFEST = """
 version: 1
 defaults: {max_retries: 0, queue_name: default, retry: {delay: 0s, factor: 1, jitter: false}}

@@ -4,6 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from celsched.domain.execution import State
 from celsched.domain.policy import Overlap, RetryPolicy
@@ -13,6 +14,7 @@ from celsched.operations.scope import Scope
 from celsched.store import outbox
 from celsched.store.outbox import BATCH
 from celsched.store.store import Store
+from celsched.store.tables import executions
 from tests.support.actors import end, execution, mark_sent, publish, run, start, states, take
 from tests.support.clock import ManualClock
 from tests.support.factories import add_schedule, add_task, scope_of
@@ -121,6 +123,29 @@ def test_the_mark_of_an_old_attempt_leaves_the_new_one_alone(store: Store, clock
 
     assert execution(store, asked).state is State.RETRYING
     assert [parcel.attempt for parcel in take(store)] == [2]
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_a_row_that_somebody_holds_is_left_and_not_waited_for(
+    postgres_store: Store, clock: ManualClock, *, sent: bool
+) -> None:
+    scope = scope_of(postgres_store)
+    add_task(scope)
+    held, free = run_now(scope, RunNow("task")), run_now(scope, RunNow("task"))
+    parcels = take(postgres_store)
+    before = execution(postgres_store, held)
+    with postgres_store.engine.begin() as other:
+        other.execute(select(executions.c.id).where(executions.c.id == held).with_for_update())
+        if sent:
+            mark_sent(postgres_store, parcels)
+        else:
+            postgres_store.write(lambda tx: outbox.put_back(tx, parcels, clock.now()))
+
+    assert execution(postgres_store, held) == before
+    if sent:
+        assert execution(postgres_store, free).state is State.QUEUED
+    else:
+        assert [parcel.execution_id for parcel in take(postgres_store)] == [free]
 
 
 def test_what_was_not_sent_is_due_again_when_said_and_under_a_new_id(

@@ -4,25 +4,20 @@ It never changes what passes, and what waited passes when it speaks again. The k
 own limits see nothing: only a limit of the processes can.
 """
 
-import contextlib
 import selectors
 import socket
 import threading
-from typing import Self
+
+from tests.support.tcp_proxy import TcpProxy
 
 
-class MuteProxy:
-    """Listens on a port of its own; one thread serves each connection. `with` it, or `close` it."""
+class MuteProxy(TcpProxy):
+    """A proxy that passes everything on until `mute`, and again from `speak` on."""
 
     def __init__(self, port: int) -> None:
-        self._target = ("127.0.0.1", port)
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port: int = self._listener.getsockname()[1]
         self._speaks = threading.Event()
         self._speaks.set()
-        self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(port)
 
     def mute(self) -> None:
         """From now on nothing passes, neither data nor ends; new connections are held without a word."""
@@ -33,40 +28,13 @@ class MuteProxy:
         self._speaks.set()
 
     def close(self) -> None:
-        """Close every connection."""
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        with self._lock:
-            for one in self._open:
-                with contextlib.suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
+        """Close every connection, and let go of the threads that hold something back."""
+        super().close()
         self._speaks.set()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
         self._speaks.wait()
-        with client, contextlib.suppress(OSError), socket.create_connection(self._target) as server:
-            with self._lock:
-                self._open |= {client, server}
-            try:
-                self._pass_on(client, server)
-            finally:
-                with self._lock:
-                    self._open -= {client, server}
+        super()._serve(client)
 
     def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
         with selectors.DefaultSelector() as ready:
