@@ -3,6 +3,8 @@
 It never judges what a dead child ran: `guard` does.
 """
 
+from typing import Any
+
 from celery.concurrency import asynpool
 from celery.concurrency.prefork import TaskPool
 
@@ -20,6 +22,15 @@ class _Child(asynpool.Worker):  # type: ignore[misc] # Celery carries no types
 
 class _Children(asynpool.AsynPool):  # type: ignore[misc] # Celery carries no types
     Worker = _Child
+
+    def _track_child_process(self, proc: Any, hub: Any) -> None:
+        """Watch a child for its end, but one whose end was seen already: it has nothing left that could be watched.
+
+        It may still be in the list where the broker comes back at that very moment and all children are watched anew;
+        Celery ends the worker then. The next look at the pool replaces it.
+        """
+        if getattr(proc, "_sentinel_poll", proc) is not None:
+            super()._track_child_process(proc, hub)
 
 
 class SteadyPool(TaskPool):  # type: ignore[misc] # Celery carries no types

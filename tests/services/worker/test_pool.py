@@ -1,4 +1,4 @@
-"""A pool child whose worker is killed while the child boots ends, and shows nobody a traceback."""
+"""The deaths of pool children and their worker end neither of them loudly."""
 
 import subprocess
 import sys
@@ -37,3 +37,21 @@ def test_other_faults_of_the_boot_are_not_hidden() -> None:
     child.outq = Full()
     with pytest.raises(OSError, match="No space left"):
         child.on_loop_start(1)
+
+
+def test_a_dead_child_is_not_watched_anew_when_the_broker_comes_back() -> None:
+    watched: list[int] = []
+
+    class Hub:
+        def add_reader(self, fd: int, *_: object) -> None:
+            assert fd is not None, "kombu refuses None"
+            watched.append(fd)
+
+    class Child:
+        def __init__(self, sentinel: int | None) -> None:
+            self._sentinel_poll = sentinel
+
+    pool = SteadyPool.Pool.__new__(SteadyPool.Pool)
+    for child in (Child(None), Child(7)):
+        pool._track_child_process(child, Hub())
+    assert watched == [7]
