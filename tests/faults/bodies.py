@@ -3,6 +3,7 @@
 Each record is one write of one line to a file that was opened for appending: a kill never leaves half of one.
 """
 
+import functools
 import json
 import os
 import subprocess
@@ -40,8 +41,15 @@ def _facts() -> dict[str, object]:
         "schedule": current.schedule,
         "fire": fire,
         "pid": os.getpid(),
-        "worker": os.getppid(),
+        "worker": _worker(current.execution_id, current.attempt),
     }
+
+
+@functools.lru_cache(maxsize=1)
+def _worker(execution_id: int, attempt: int) -> int:
+    """Return the worker of this body: whose child we were as it began. One that is killed leaves us to another."""
+    del execution_id, attempt
+    return os.getppid()
 
 
 def _file() -> str:
