@@ -21,6 +21,7 @@ from celsched.monitor.clocks import ClockWatch
 from celsched.monitor.loop import watch_until
 from celsched.monitor.observe import Surroundings
 from celsched.monitor.probe import Probe
+from celsched.operations.control import pause
 from celsched.operations.scope import Scope
 from celsched.store import claims, instances, notices
 from celsched.store.alerts import StoredAlert
@@ -112,6 +113,16 @@ def test_what_waits_is_late_and_its_queue_has_no_worker_until_it_starts(room: Ro
     room.come("w2", queues=("reports",))
     actors.run(room.store, actors.all_executions(room.store)[-1].id)
     assert room.pass_time(HEARTBEAT, ["d", "w", "w2"]) == set()
+
+
+def test_a_pause_that_no_daemon_ends_is_told_until_one_does(room: Room, scope: Scope) -> None:
+    add_schedule(scope, NAME, every=60 * MINUTE)
+    pause(scope, [NAME], until=room.clock.now() + MINUTE)
+    assert room.pass_time(MINUTE + 30 * SECOND, ["d", "w"]) == set()
+    assert room.pass_time(10 * SECOND, ["d", "w"]) == {"paused_too_long"}
+    assert room.firing()["paused_too_long"].evidence.command == "celsched doctor"
+    actors.scan(room.store)
+    assert room.kinds() == set()
 
 
 def test_a_silent_worker_shows_by_its_beats_and_not_by_a_clock(room: Room, scope: Scope) -> None:

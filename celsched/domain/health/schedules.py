@@ -5,13 +5,14 @@ Their fire times are judged in `coming`, what went wrong with executions in `tro
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from celsched.domain.health import coming, troubles
 from celsched.domain.health.finding import Finding, span
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.look import Judge, Look
 from celsched.domain.health.subjects import about
-from celsched.domain.health.watched import FAILED, LOST, OVERLAPPED, RECENT, TIMED_OUT
+from celsched.domain.health.watched import FAILED, LOST, OVERLAPPED, RECENT, TIMED_OUT, Watched
 from celsched.domain.health.words import moment
 
 _FAILURES = (FAILED, TIMED_OUT, LOST)
@@ -66,17 +67,37 @@ def auto_paused(look: Look) -> Iterator[Finding]:
 
 
 def paused_too_long(look: Look) -> Iterator[Finding]:
-    """Paused without an end, and forgotten."""
+    """Paused without an end, and forgotten; or its end is past, and no daemon has resumed it."""
     for watched in look.schedules.values():
-        state = watched.state
-        if state.paused_at is None or state.paused_until is not None or not watched.enabled:
+        if watched.state.paused_at is None or not watched.enabled:
             continue
-        length = look.now - state.paused_at
-        if length > watched.rules[AlertKind.PAUSED_TOO_LONG].length("after"):
-            reason = f" ({state.pause_reason})" if state.pause_reason else ""
-            text = f'"{watched.name}" is paused since {moment(state.paused_at, watched.timezone)}{reason}'
-            summary = f"{text}, {span(length)}, without an end"
-            yield about(AlertKind.PAUSED_TOO_LONG, watched, summary, state.paused_at)
+        found = _forgotten(watched, look.now) if watched.state.paused_until is None else _not_ended(watched, look.now)
+        if found is not None:
+            yield found
+
+
+def _forgotten(watched: Watched, now: datetime) -> Finding | None:
+    state, kind = watched.state, AlertKind.PAUSED_TOO_LONG
+    assert state.paused_at is not None
+    length = now - state.paused_at
+    if length <= watched.rules[kind].length("after"):
+        return None
+    reason = f" ({state.pause_reason})" if state.pause_reason else ""
+    text = f'"{watched.name}" is paused since {moment(state.paused_at, watched.timezone)}{reason}'
+    return about(kind, watched, f"{text}, {span(length)}, without an end", state.paused_at)
+
+
+def _not_ended(watched: Watched, now: datetime) -> Finding | None:
+    state, kind = watched.state, AlertKind.PAUSED_TOO_LONG
+    assert state.paused_until is not None
+    length = now - state.paused_until
+    # One that cannot be planned cannot be resumed either: bad_definition tells that.
+    if length <= watched.rules[kind].length("tolerance") or state.error is not None:
+        return None
+    text = f'the pause of "{watched.name}" ended at {moment(state.paused_until, watched.timezone)}'
+    found = about(kind, watched, f"{text}, {span(length)} ago, and no daemon has resumed it", state.paused_until)
+    # `resume` would give up the fire times since then, which a daemon still dispatches.
+    return replace(found, evidence=replace(found.evidence, command="celsched doctor"))
 
 
 def bad_definition(look: Look) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ What the store says of them is made up here.
 """
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from celsched.domain.health.rules import Tuning
 from celsched.domain.health.watched import RECENT
 from tests.unit.domain.watching import DAY, HOUR, MINUTE, NAME, NOW, found, make_look, make_watched
 
+SECOND = timedelta(seconds=1)
 RESTS: dict[str, Any] = {"paused_at": NOW - HOUR, "next_fire_time": None, "wake_at": None, "active_since": None}
 BLANK: dict[str, Any] = {"last_success_at": None, "success_streak": 0, "recent": ""}
 
@@ -176,6 +177,22 @@ def test_paused_too_long_without_an_end() -> None:
     assert "تعمیر" in finding.summary
     assert found(K.PAUSED_TOO_LONG, make_watched(**long, paused_until=NOW + DAY)) is None
     assert found(K.PAUSED_TOO_LONG, make_watched(**{**long, "paused_at": NOW - 6 * DAY})) is None
+
+
+def test_paused_too_long_when_its_end_went_by_and_nobody_resumed_it() -> None:
+    past: dict[str, Any] = {**RESTS, "paused_until": NOW - 40 * SECOND}
+    finding = found(K.PAUSED_TOO_LONG, make_watched(**past))
+    assert finding is not None
+    assert (finding.since, finding.severity) == (NOW - 40 * SECOND, Severity.WARNING)
+    assert "40 s ago, and no daemon has resumed it" in finding.summary
+    assert finding.evidence.command == "celsched doctor", "`resume` would give up the fire times since then"
+
+    for later in (NOW - 30 * SECOND, NOW + HOUR):
+        assert found(K.PAUSED_TOO_LONG, make_watched(**{**past, "paused_until": later})) is None
+    assert found(K.PAUSED_TOO_LONG, make_watched(**past, enabled=False)) is None
+    assert found(K.PAUSED_TOO_LONG, make_watched(**past, error="broken")) is None, "it speaks for itself"
+    patient = {K.PAUSED_TOO_LONG: Tuning(parameters={"tolerance": MINUTE})}
+    assert found(K.PAUSED_TOO_LONG, make_watched(**past, tunings=patient)) is None
 
 
 def test_bad_definition_until_it_can_be_computed() -> None:

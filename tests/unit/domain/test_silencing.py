@@ -80,6 +80,11 @@ def test_what_piles_up_before_a_queue_without_workers_is_not_told() -> None:
     assert Hushing([], [skips, make_alert(2, K.NO_WORKER, queue="reports")], NOON).of(skips).muted_by == "no_worker"
 
 
+def test_a_pause_that_nobody_ended_is_not_told_while_no_daemon_runs() -> None:
+    pause = make_alert(1, K.PAUSED_TOO_LONG, paused=True)
+    assert Hushing([], [pause, make_alert(2, K.DAEMON_DOWN)], NOON).of(pause).muted_by == "daemon_down"
+
+
 def test_only_an_open_alert_mutes_and_never_itself() -> None:
     resolved = make_alert(2, K.DAEMON_DOWN, resolved_at=NOON)
     pending = make_alert(3, K.DAEMON_DOWN, open=False, opened_at=None)
