@@ -74,7 +74,7 @@ def execute(runtime: Runtime, claim: Claim, *, what: str, task_id: str, twice: T
             execution = _claimed(job, claim, what, twice)
             if execution is not None and execution.recipe is not None:
                 runtime.fault("claim.committed")
-                _run(job, execution, execution.recipe, task_id)
+                _run_or_die(job, execution, execution.recipe, task_id)
         finally:
             with runtime.slots.lock(index):
                 if runtime.slots.read(index).token == job.token:
@@ -138,6 +138,22 @@ def _asked(job: _Job, claim: Claim) -> Execution | Refusal | None:
     return store.read(mine, patience=2 * _PATIENCE) or found  # re-run after a lost reply, a claim meets itself
 
 
+def _run_or_die(job: _Job, execution: Execution, recipe: Recipe, task_id: str) -> None:
+    """Run it; a pool process that cannot go on ends with its slot as it is.
+
+    Then the main process finds a claim of the dead, ends what its body left running, and records it. Outside a body
+    a SIGTERM comes here as SystemExit: so billiard answers it, for the sake of `finally` blocks.
+    """
+    try:
+        _run(job, execution, recipe, task_id)
+    except BaseException as error:
+        if job.runtime.index is None:
+            raise
+        if not isinstance(error, SystemExit):
+            logger.exception("execution %d.%d cannot go on in its process, which ends", execution.id, execution.attempt)
+        os._exit(1)
+
+
 def _run(job: _Job, execution: Execution, recipe: Recipe, task_id: str) -> None:
     slots, clock = job.runtime.slots, job.runtime.clock
     began = clock.monotonic()
@@ -195,14 +211,12 @@ def _body(job: _Job, execution: Execution, recipe: Recipe, task_id: str) -> Endi
     before = processes.children()
     body = f"{runtime.identity.id}/{execution.id}.{execution.attempt}"
     try:
-        with (
-            processes.marked(body, alone=runtime.index is not None),
-            _captured(job, mine),
-            _signals(recipe) as stoppable,
-        ):
-            ending = perform(execution, recipe, runtime.rules, task_id=task_id, stoppable=stoppable)
-        if runtime.index is not None:
-            end_leftovers(before, runtime.settings.kill_grace.total_seconds(), runtime.clock)
+        with _signals(recipe) as stoppable:
+            with processes.marked(body, alone=runtime.index is not None), _captured(job, mine):
+                ending = perform(execution, recipe, runtime.rules, task_id=task_id, stoppable=stoppable)
+            # A request to stop must not end this process meanwhile: what the body left has its grace, and is then gone.
+            if runtime.index is not None:
+                end_leftovers(before, runtime.settings.kill_grace.total_seconds(), runtime.clock)
     finally:
         frame.reset(token)
     cpu, peak = usage.read()

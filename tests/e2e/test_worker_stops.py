@@ -14,7 +14,7 @@ from celsched.domain.execution import State
 from celsched.store import transitions
 from tests.e2e.worker_project import WorkerProject, lives, worker_project
 from tests.support.executions import NO_DELAY, attempts_of, execution_of, texts_of
-from tests.support.project import offspring_of
+from tests.support.project import is_stopped, offspring_of
 from tests.support.waiting import wait_until
 
 JOBS = Path(__file__).with_name("worker_jobs.py").read_text()
@@ -99,6 +99,56 @@ def test_cancel_ends_the_body_and_all_it_started(make: Make, function: str, name
     assert not any(map(lives, pids))
     assert ended.reason == "a test asked"
     works_again(project)
+
+
+@pytest.fixture
+def patient(tmp_path: Path) -> Iterator[WorkerProject]:
+    """Return a project whose worker gives what is asked to end so long that a test can act meanwhile."""
+    with worker_project(tmp_path, JOBS, kill_grace="3s", heartbeat="500ms", lease="5s") as project:
+        project.start()
+        yield project
+
+
+def test_cancel_while_leftovers_are_ended_lets_none_of_them_live(patient: WorkerProject) -> None:
+    execution_id = patient.add("leaves_stubborn", max_retries=3)
+    patient.wait_for_note("asked")  # the body has returned: its process ends what it left
+    left = int(patient.wait_for_note("left"))
+    cancel(patient, execution_id)
+    patient.wait_for(execution_id, State.CANCELLED)
+    assert not lives(left)
+    works_again(patient)
+
+
+def test_a_lost_claim_while_leftovers_are_ended_lets_none_of_them_live(patient: WorkerProject) -> None:
+    execution_id = patient.add("leaves_stubborn")
+    patient.wait_for_note("asked")
+    left = int(patient.wait_for_note("left"))
+    gone = {"state": State.LOST, "claim_token": "somebody else"}
+    patient.store.write(lambda tx: transitions.move(tx, execution_id, [State.RUNNING], **gone))
+    wait_until(lambda: not lives(left), timeout=10, message="what the fenced body left is gone")
+    works_again(patient)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_while_leftovers_are_ended_costs_no_success(patient: WorkerProject, number: signal.Signals) -> None:
+    execution_id = patient.add("leaves_stubborn")
+    patient.wait_for_note("asked")
+    os.kill(int(patient.wait_for_note("child")), number)
+    assert patient.wait_for(execution_id, State.SUCCEEDED).result == "done"
+    assert not lives(int(patient.wait_for_note("left")))
+
+
+def test_a_child_told_to_end_after_its_body_leaves_its_claim_to_the_main_process(tmp_path: Path) -> None:
+    with worker_project(
+        tmp_path, JOBS, kill_grace="300ms", heartbeat="500ms", lease="30s", fault="body.ended:stop"
+    ) as it:
+        it.start()
+        execution_id = it.add("leaves_stubborn")
+        child = int(it.wait_for_note("child"))
+        wait_until(lambda: is_stopped(child), message="the body has returned and its end is not recorded")
+        os.kill(child, signal.SIGTERM)
+        os.kill(child, signal.SIGCONT)
+        assert it.wait_for(execution_id, State.LOST, timeout=10).reason == "worker_died"
 
 
 def test_a_child_that_is_killed_is_noticed_at_once(make: Make) -> None:

@@ -101,6 +101,21 @@ def leaves_behind() -> str:
     return "done"
 
 
+STUBBORN_LEFTOVER = """
+setsid sh -c 'trap "echo yes > asked" TERM; echo $$ > left; while :; do sleep 0.05; done' &
+exit 0
+"""
+
+
+def leaves_stubborn() -> str:
+    """Return while a process of ours, which only notes that it is asked to end, lives on in a session of its own."""
+    note("child", os.getpid())
+    subprocess.Popen(["sh", "-c", STUBBORN_LEFTOVER], cwd=HERE).wait()
+    while not (HERE / "left").exists() or not (HERE / "left").read_text():
+        time.sleep(0.01)
+    return "done"
+
+
 def exits_hard() -> None:
     print("last words", flush=True)
     logging.getLogger("mine").info("last record")

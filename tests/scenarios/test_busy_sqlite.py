@@ -18,7 +18,7 @@ import pytest
 from celsched.domain.execution import State
 from celsched.store.engine import WAL_BYTES
 from tests.scenarios.fire_times import PATIENCE, all_live, begun, each_ran_once, rows_of
-from tests.support.project import TASKS, Project, lives, project_in
+from tests.support.project import TASKS, Project, is_stopped, project_in
 from tests.support.waiting import wait_until
 
 SETTINGS = """
@@ -121,7 +121,7 @@ def test_a_snapshot_held_under_load_locks_nobody_out_and_the_log_shrinks_afterwa
 def test_a_daemon_frozen_in_its_transaction_holds_all_until_its_service_manager_ends_it(place: Place) -> None:
     project = place.project
     frozen = project.start("run", env={"CELSCHED_FAULT": "fires.recorded:1:stop"})
-    wait_until(lambda: _stopped(frozen.pid), timeout=PATIENCE, message="a daemon is frozen inside its transaction")
+    wait_until(lambda: is_stopped(frozen.pid), timeout=PATIENCE, message="a daemon is frozen inside its transaction")
     since = project.store.clock.now()
     asking = project.start("run-now", "greet", "--param", "name=asked in the frost")
     recorded = rows_of(project, "each second too")
@@ -148,8 +148,3 @@ def test_a_daemon_frozen_in_its_transaction_holds_all_until_its_service_manager_
 
 def _now(project: Project) -> datetime:
     return project.store.clock.now()
-
-
-def _stopped(pid: int) -> bool:
-    assert lives(pid)
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"

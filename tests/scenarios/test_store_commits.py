@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -17,7 +16,7 @@ from celsched.store.tables import executions, states
 from tests.scenarios.commit_proxy import CommitProxy, Where
 from tests.scenarios.fire_times import PATIENCE, all_live, begun, each_ran_once, rows_of
 from tests.support.executions import attempts_of, texts_of
-from tests.support.project import Project, project_in
+from tests.support.project import Project, is_stopped, project_in
 from tests.support.services import PostgresServer, RedisServer
 from tests.support.waiting import wait_until
 
@@ -134,8 +133,3 @@ def test_a_daemon_frozen_in_its_transaction_stops_nobody_else(fleet: Project) ->
     assert begun(fleet, "after the freeze") == [1]
     each_ran_once(fleet, "every other second", name="every-other", every=timedelta(seconds=2))
     all_live(fleet)
-
-
-def is_stopped(pid: int) -> bool:
-    """Return whether a process is stopped by a signal."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"

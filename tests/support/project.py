@@ -259,11 +259,19 @@ def project_in(folder: Path, *, extra_settings: str = "") -> Iterator[Project]:
 
 def lives(pid: int) -> bool:
     """Return whether a process lives; a zombie does not."""
+    return _state(pid) not in ("", "Z", "X")
+
+
+def is_stopped(pid: int) -> bool:
+    """Return whether a process is there and stopped by a signal."""
+    return _state(pid) == "T"
+
+
+def _state(pid: int) -> str:
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
-        return False
-    return state not in "ZX"
+        return ""
 
 
 def offspring_of(pid: int) -> list[int]:
