@@ -86,6 +86,7 @@ def delivery_of(settings: Settings, store: Store, clock: Clock, *, news: AlertKi
 
 def channel_of(target: NotifyTarget) -> Channel:
     """Return who is told of what."""
+        settings.notice_times,
     return Channel(
         name=target.name,
         severities=frozenset(Severity(word) for word in target.severities),

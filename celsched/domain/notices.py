@@ -10,17 +10,9 @@ from enum import StrEnum
 
 from celsched.domain.alert import Alert
 from celsched.domain.health.kinds import KINDS, AlertKind, Severity
+from celsched.domain.notice_times import NoticeTimes
 from celsched.domain.silencing import Hush, Hushing
 
-GROUP_WAIT = timedelta(seconds=30)
-"""How long a new group waits for more of its kind; what clears before is never sent."""
-GROUP_INTERVAL = timedelta(minutes=5)
-"""How long a group that was told of waits before it is told of again."""
-REPEAT: Mapping[Severity, timedelta] = {
-    Severity.CRITICAL: timedelta(hours=4),
-    Severity.WARNING: timedelta(hours=24),
-}
-"""After how long what still fires is told again; what is missing here never is."""
 PUSH_EVERY = timedelta(seconds=60)
 """How often a channel that forgets (Alertmanager) is told what fires."""
 _AHEAD = timedelta(minutes=1)
@@ -132,7 +124,12 @@ def group_key(alert: Alert) -> str:
 
 
 def plan_notices(
-    channels: Iterable[Channel], alerts: Sequence[Alert], sent: Iterable[Group], hushing: Hushing, now: datetime
+    channels: Iterable[Channel],
+    alerts: Sequence[Alert],
+    sent: Iterable[Group],
+    hushing: Hushing,
+    times: NoticeTimes,
+    now: datetime,
 ) -> list[Planned]:
     """Return every group that changes, with its message where one is due.
 
@@ -147,7 +144,7 @@ def plan_notices(
         planned
         for channel in channels
         for group, members in _grouped(channel, alerts, told.get(channel.name, {}))
-        if (planned := _plan(channel, group, members, hushes, now)) is not None
+        if (planned := _plan(channel, group, members, hushes, times, now)) is not None
     ]
 
 
@@ -210,10 +207,15 @@ def _is_news(alert: Alert, group: Group) -> bool:
 
 
 def _plan(
-    channel: Channel, group: Group, alerts: Sequence[Alert], hushes: Mapping[int, Hush], now: datetime
+    channel: Channel,
+    group: Group,
+    alerts: Sequence[Alert],
+    hushes: Mapping[int, Hush],
+    times: NoticeTimes,
+    now: datetime,
 ) -> Planned | None:
     present = _present(group, alerts, hushes)
-    reason = _pushed(group, present, now) if channel.pushes else _reason(group, present, now)
+    reason = _pushed(group, present, now) if channel.pushes else _reason(group, present, times, now)
     if reason is not None:
         return _told(group, present, reason, now)
     known = {alert.fingerprint for alert in (*present.firing, *present.over)} | present.quiet.keys()
@@ -223,20 +225,20 @@ def _plan(
     return Planned(replace(group, version=group.version + 1, began_at=group.began_at or now, members=kept))
 
 
-def _reason(group: Group, present: _Present, now: datetime) -> Reason | None:
+def _reason(group: Group, present: _Present, times: NoticeTimes, now: datetime) -> Reason | None:
     """Return why a message is due now, if one is."""
     if present.news:
         if group.members:
-            due = _over(group.sent_at, GROUP_INTERVAL, now)
+            due = _over(group.sent_at, times.group_interval, now)
         else:
-            due = any(_over(alert.opened_at, GROUP_WAIT, now) for alert in present.news)
+            due = any(_over(alert.opened_at, times.group_wait, now) for alert in present.news)
         raised = all(_only_worse(alert, group) for alert in present.news)
         return (Reason.RAISED if raised else Reason.FIRING) if due else None
     if present.firing:
-        nagging = [alert.severity for alert in present.firing if not alert.acknowledged and alert.severity in REPEAT]
-        every = min((REPEAT[severity] for severity in nagging), default=None)
+        nagging = {alert.severity for alert in present.firing if not alert.acknowledged}
+        every = min((length for severity in nagging if (length := times.repeat(severity)) is not None), default=None)
         return Reason.REPEAT if every is not None and (group.sent_at or now) + every <= now else None
-    if present.over and _over(group.sent_at, GROUP_INTERVAL, now):
+    if present.over and _over(group.sent_at, times.group_interval, now):
         return Reason.RESOLVED
     return None
 

@@ -8,12 +8,13 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from celsched.clock import Clock
 from celsched.domain.notice_text import details_of, text_of
+from celsched.domain.notice_times import NoticeTimes
 from celsched.domain.notices import Channel, Notice
 from celsched.errors import CelschedError, StoreUnreachable
 from celsched.monitor.outage import Outage, Straight
@@ -34,13 +35,17 @@ _LONGEST_BACKOFF = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What planning goes by: who is told, when an alert flaps, in which zone times are written, how long rows stay."""
+    """What planning goes by: who is told, when an alert flaps, in which zone times are written, how long rows stay.
+
+    `times`: how long messages wait, and when they are repeated.
+    """
 
     channels: Sequence[Channel]
     flapping: Flapping
     zone: ZoneInfo
     keep: timedelta
     pings: frozenset[str] = frozenset()
+    times: NoticeTimes = field(default_factory=NoticeTimes)
 
 
 class Planner:
@@ -55,7 +60,8 @@ class Planner:
     def run_once(self) -> int:
         """Queue what is due, mark what is silenced or muted, forget what is old; return how many messages."""
         now = self._clock.now()
-        wanted = self._store.read(lambda tx: notice_plan.draft(tx, self._plan.channels, self._plan.flapping, now))
+        plan = self._plan
+        wanted = self._store.read(lambda tx: notice_plan.draft(tx, plan.channels, plan.flapping, plan.times, now))
         queued = self._store.write(lambda tx: notice_plan.carry_out(tx, wanted, self._word, now)) if wanted else 0
         if self._plan.pings:
             queued += self._store.write(lambda tx: pings.queue_pings(tx, self._plan.pings, now))

@@ -15,7 +15,7 @@ from celsched.domain.policy import OnStoreOutage
 from celsched.errors import InvalidDefinition, InvalidRule
 from celsched.settings.secret import Secret
 from celsched.settings.unusable import Unusable
-from celsched.timing.duration import parse_duration
+from celsched.timing.duration import LONGEST, format_duration, parse_duration
 from celsched.timing.zone import zone
 
 Reader = Callable[[Any, Path], Any]
@@ -52,8 +52,8 @@ def boolean(raw: Any, base: Path) -> bool:
     raise Unusable(f"must be true or false, not {raw!r}")
 
 
-def length(*, least: timedelta = timedelta(milliseconds=1)) -> Reader:
-    """Return a reader of durations of at least `least`."""
+def length(*, least: timedelta = timedelta(milliseconds=1), most: timedelta = LONGEST) -> Reader:
+    """Return a reader of durations from `least` to `most`."""
 
     def read(raw: Any, base: Path) -> timedelta:
         try:
@@ -62,6 +62,8 @@ def length(*, least: timedelta = timedelta(milliseconds=1)) -> Reader:
             raise Unusable(f"is no duration: {error.message}", error.hint) from None
         if found < least:
             raise Unusable(f"must be at least {least.total_seconds():g} s, not {raw!r}")
+        if found > most:
+            raise Unusable(f"must be at most {format_duration(most)}, not {raw!r}")
         return found
 
     return read

@@ -134,6 +134,7 @@ def _check_together(settings: Settings) -> None:
             f"`heartbeat` ({settings.origins['heartbeat']}) must be at most half of `lease` "
             f"({settings.origins['lease']}): one late report would count as a dead worker"
         )
+    _check_repeats(settings)
     _check_key_prefix(settings)
     names = [target.name for target in settings.notify]
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -149,6 +150,16 @@ def _check_together(settings: Settings) -> None:
             raise SettingsError(
                 f"{settings.origins[key]}: `{key}` names {wanted!r}, and `pings` has no such name",
                 hint=suggestion(wanted, pings) or "write under [pings] its name and URL",
+            )
+
+
+def _check_repeats(settings: Settings) -> None:
+    for key in ("repeat_critical", "repeat_warning"):
+        if getattr(settings, key) < settings.group_interval:
+            raise SettingsError(
+                f"`{key}` ({settings.origins[key]}) must be at least `group_interval` "
+                f"({settings.origins['group_interval']}): what is known would be told more often than what is new",
+                hint=f"a longer `{key}`, or a shorter `group_interval`",
             )
 
 

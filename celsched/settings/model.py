@@ -12,6 +12,7 @@ from typing import Any
 from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.rules import Tuning
 from celsched.domain.health.watched import LabelRule
+from celsched.domain.notice_times import NoticeTimes
 from celsched.domain.policy import OnStoreOutage
 from celsched.settings.secret import Secret, mask_after_scheme
 
@@ -82,6 +83,10 @@ class Settings:
     misfire_after: timedelta
     on_store_outage: OnStoreOutage
     notify: tuple[NotifyTarget, ...]
+    group_wait: timedelta
+    group_interval: timedelta
+    repeat_critical: timedelta
+    repeat_warning: timedelta
     pings: tuple[PingTarget, ...]
     daemon_ping: str | None
     watch_ping: str | None
@@ -101,6 +106,11 @@ class Settings:
     def embedded(self) -> bool:
         """Whether the broker is the embedded one: a folder in the data folder, one machine."""
         return self.broker_url is None
+
+    @property
+    def notice_times(self) -> NoticeTimes:
+        """How long messages about alerts wait, and when they are repeated."""
+        return NoticeTimes(self.group_wait, self.group_interval, self.repeat_critical, self.repeat_warning)
 
     def fallback_layer(self) -> dict[str, Any]:
         """Return the options that settings decide where no definition does (`celsched.domain.definition.effective`)."""

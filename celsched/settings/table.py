@@ -17,7 +17,7 @@ from celsched.settings.model import NotifyTarget, PingTarget
 from celsched.settings.secret import Secret
 from celsched.timing.duration import format_duration
 
-SECOND = timedelta(seconds=1)
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 QUEUES = ["default", "scheduler", "maintenance", "monitoring", "notifications"]
 
 
@@ -44,6 +44,9 @@ class Setting:
         return f"CELSCHED_{self.key.upper()}"
 
 
+_WAIT = read.length(least=timedelta(0), most=HOUR)
+_INTERVAL = read.length(least=SECOND, most=12 * HOUR)  # an end must be told before the purge of its alert
+
 _ROWS = (
     Setting("data_folder", read.path, ".celsched", "where the default store and the embedded broker live"),
     Setting("database_url", read.database, None, "the store: sqlite:///file or postgresql://user@host/name"),
@@ -64,6 +67,10 @@ _ROWS = (
     Setting("misfire_after", read.length(), "60s", "a fire time found due later than this is a misfire"),
     Setting("on_store_outage", read.outage, "auto", "running tasks while the store is away: auto, kill, continue"),
     Setting("notify", read.many(channels.channel, separator=None), [], "channels: URLs, each with the alerts it gets"),
+    Setting("group_wait", _WAIT, "30s", "how long a new group of alerts waits for more of its kind"),
+    Setting("group_interval", _INTERVAL, "5m", "from one message of a group to the next with news"),
+    Setting("repeat_critical", read.length(least=MINUTE), "4h", "a critical alert still open is told again after this"),
+    Setting("repeat_warning", read.length(least=MINUTE), "1d", "a warning still open is told again after this"),
     Setting("pings", channels.pings, {}, "dead man's switches outside (healthchecks): name and URL of each"),
     Setting("daemon_ping", read.word, None, "the ping by which `run` says every minute that it is alive"),
     Setting("watch_ping", read.word, None, "the ping by which `watch` says every minute that it is alive"),

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select, update
 
 from celsched.domain.alert import Alert
 from celsched.domain.health.kinds import AlertKind, Severity
+from celsched.domain.notice_times import NoticeTimes
 from celsched.domain.notices import Channel, Group, Member, Notice, Planned, plan_notices
 from celsched.domain.silencing import Hush, Hushing
 from celsched.store import silences
@@ -41,7 +42,9 @@ class Draft:
         return bool(self.marks or self.planned)
 
 
-def draft(tx: Connection, channels: Sequence[Channel], flapping: Flapping, now: datetime) -> Draft:
+def draft(
+    tx: Connection, channels: Sequence[Channel], flapping: Flapping, times: NoticeTimes, now: datetime
+) -> Draft:
     """Look at alerts, silences and groups, and return what is to be written. It writes nothing itself."""
     groups = _groups(tx, [channel.name for channel in channels])
     told = sorted({member.alert for group in groups for member in group.members.values()})
@@ -53,7 +56,7 @@ def draft(tx: Connection, channels: Sequence[Channel], flapping: Flapping, now: 
         hush = hushing.of(alert)
         if not alert.over and hush != mark:
             marks.setdefault(hush, []).append(alert.id)
-    return Draft(marks, plan_notices(channels, found, groups, hushing, now))
+    return Draft(marks, plan_notices(channels, found, groups, hushing, times, now))
 
 
 def carry_out(tx: Connection, wanted: Draft, word: Callable[[Notice], Message], now: datetime) -> int:
@@ -77,7 +80,7 @@ def carry_out(tx: Connection, wanted: Draft, word: Callable[[Notice], Message], 
 
 def mark(tx: Connection, now: datetime) -> None:
     """Write on every living alert what silences and mutes it now."""
-    carry_out(tx, Draft(draft(tx, (), Flapping(), now).marks), _no_message, now)
+    carry_out(tx, Draft(draft(tx, (), Flapping(), NoticeTimes(), now).marks), _no_message, now)
 
 
 def _no_message(notice: Notice) -> Message:

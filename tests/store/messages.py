@@ -6,6 +6,7 @@ from typing import Any
 
 from celsched.domain.health.finding import Evidence, Finding
 from celsched.domain.health.kinds import KINDS, AlertKind, Severity
+from celsched.domain.notice_times import NoticeTimes
 from celsched.domain.notices import Channel, Notice
 from celsched.store import alerts, notice_plan, notices
 from celsched.store.notices import Leased, Message
@@ -44,7 +45,7 @@ def word(notice: Notice) -> Message:
 def plan(store: Store, channels: Sequence[Channel] = (MAIL,)) -> int:
     """Plan once; return how many messages were queued."""
     now = store.clock.now()
-    draft = store.read(lambda tx: notice_plan.draft(tx, channels, notice_plan.Flapping(), now))
+    draft = store.read(lambda tx: notice_plan.draft(tx, channels, notice_plan.Flapping(), NoticeTimes(), now))
     return store.write(lambda tx: notice_plan.carry_out(tx, draft, word, now))
 
 

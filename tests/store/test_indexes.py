@@ -8,6 +8,7 @@ from sqlalchemy import event, text
 
 from celsched.domain.execution import State
 from celsched.domain.health.wishes import AlertWishes
+from celsched.domain.notice_times import NoticeTimes
 from celsched.domain.notices import Channel
 from celsched.operations.scope import Scope
 from celsched.store import (
@@ -54,7 +55,7 @@ HOT: dict[str, Callable[[Tx], object]] = {
     "firing": alerts.firing,
     "fires": lambda tx: alerts.fires(tx, "watch_down:all"),
     "top's alerts": lambda tx: live.firing(tx, "", 10),
-    "draft": lambda tx: notice_plan.draft(tx, [Channel("mail")], notice_plan.Flapping(), START),
+    "draft": lambda tx: notice_plan.draft(tx, [Channel("mail")], notice_plan.Flapping(), NoticeTimes(), START),
     "openings": lambda tx: watch_machine.openings(tx, START, 5),
     "messages waiting": lambda tx: notices.waiting(tx, "mail"),
     "lease": lambda tx: notices.lease(tx, "mail", START, timedelta(seconds=30)),

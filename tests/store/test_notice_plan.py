@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from celsched.domain.execution import Requester
 from celsched.domain.health.kinds import AlertKind
+from celsched.domain.notice_times import NoticeTimes
 from celsched.domain.notices import Channel
 from celsched.domain.silencing import Matchers
 from celsched.operations import control
@@ -125,7 +126,7 @@ def test_planners_at_once_queue_each_message_once(store: Store, clock: ManualClo
         now, together = clock.now(), threading.Barrier(3)
 
         def one(now: Any = now, together: threading.Barrier = together) -> None:
-            draft = store.read(lambda tx: notice_plan.draft(tx, channels, notice_plan.Flapping(), now))
+            draft = store.read(lambda tx: notice_plan.draft(tx, channels, notice_plan.Flapping(), NoticeTimes(), now))
             together.wait(10)
             queued.append(store.write(lambda tx: notice_plan.carry_out(tx, draft, word, now)))
 

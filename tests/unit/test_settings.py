@@ -8,6 +8,7 @@ from textwrap import dedent
 import pytest
 
 from celsched.domain.health.kinds import AlertKind
+from celsched.domain.notice_times import NoticeTimes
 from celsched.domain.policy import OnStoreOutage
 from celsched.errors import SettingsError
 from celsched.settings import Secret, Settings, load, mask_url, subprocess_environment
@@ -38,6 +39,7 @@ def test_defaults_need_no_file(folder: Path) -> None:
     assert (settings.lease, settings.heartbeat) == (timedelta(seconds=60), timedelta(seconds=10))
     assert settings.alert_threshold == timedelta(minutes=5)
     assert settings.queues == ("default", "scheduler", "maintenance", "monitoring", "notifications")
+    assert settings.notice_times == NoticeTimes()
     assert set(settings.origins.values()) == {"default"}
     assert not settings.data_folder.exists(), "loading writes nothing"
 
@@ -131,6 +133,10 @@ def test_every_setting_is_read_from_the_file(folder: Path) -> None:
         republish = "1m30s"
         drain = "0s"
         kill_grace = 1
+        group_wait = 0
+        group_interval = "1m"
+        repeat_critical = "10m"
+        repeat_warning = "2h"
         result_backend = "redis://h/1"
         listen_url = "postgresql://u@h/d"
         [[notify]]
@@ -153,8 +159,10 @@ def test_every_setting_is_read_from_the_file(folder: Path) -> None:
         "timezone": "Asia/Tehran",
         "on_store_outage": OnStoreOutage.KILL,
     }
+    hour = timedelta(hours=1)
+    assert settings.notice_times == NoticeTimes(0 * hour, hour / 60, hour / 6, 2 * hour)
     assert settings.origins["lease"].endswith("celsched.toml:12")
-    assert settings.origins["notify"].endswith("celsched.toml:19")
+    assert settings.origins["notify"].endswith("celsched.toml:23")
 
 
 @pytest.mark.parametrize(
@@ -200,6 +208,16 @@ def test_every_setting_is_read_from_the_file(folder: Path) -> None:
             'broker_key_prefix = "a:"\nbroker_url = "amqp://u:geheim@h//"\n',
             r":1: `broker_key_prefix` is for Redis, and the broker is another one \(.*toml:2\)",
             "virtual hosts",
+        ),
+        ('group_wait = "2h"\n', r":1: `group_wait` must be at most 1h, not '2h'", None),
+        ("group_interval = 0\n", r":1: `group_interval` must be at least 1 s, not 0", None),
+        ('group_interval = "1d"\n', r":1: `group_interval` must be at most 12h", None),
+        ('repeat_warning = "59s"\n', r":1: `repeat_warning` must be at least 60 s, not '59s'", None),
+        ('repeat_warning = "never"\n', r":1: `repeat_warning` is no duration: 'never'", "30s"),
+        (
+            'group_interval = "6h"\nrepeat_critical = "5h"\n',
+            r"`repeat_critical` \(.*:2\) must be at least `group_interval` \(.*:1\): what is known",
+            "a longer `repeat_critical`",
         ),
         ("alert_threshold_minutes = -1\n", r"must be a number of minutes above 0", None),
     ],

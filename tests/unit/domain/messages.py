@@ -7,6 +7,7 @@ from typing import Any
 
 from celsched.domain.alert import Alert
 from celsched.domain.health.kinds import KINDS, AlertKind
+from celsched.domain.notice_times import NoticeTimes
 from celsched.domain.notices import Channel, Group, Notice, plan_notices
 from celsched.domain.silencing import Hushing, Silence
 
@@ -39,6 +40,7 @@ class Planner:
     """Plans again and again for one channel, and keeps what it was told and what it would have sent."""
 
     channel: Channel = field(default_factory=lambda: Channel("mail"))
+    times: NoticeTimes = field(default_factory=NoticeTimes)
     groups: dict[str, Group] = field(default_factory=dict)
     notices: list[tuple[datetime, Notice]] = field(default_factory=list)
 
@@ -50,7 +52,8 @@ class Planner:
 
     def look_at_all(self, now: datetime, alerts: Sequence[Alert], silences: Sequence[Silence] = ()) -> list[Notice]:
         """Plan at this moment and return every message."""
-        planned = plan_notices([self.channel], alerts, self.groups.values(), Hushing(silences, alerts, now), now)
+        hushing = Hushing(silences, alerts, now)
+        planned = plan_notices([self.channel], alerts, self.groups.values(), hushing, self.times, now)
         for one in planned:
             before = self.groups.get(one.group.key)
             assert one.group.version == (before.version if before else 0) + 1

@@ -3,6 +3,7 @@
 The judge here keeps a record of its own; it never reads the planner's groups.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -12,13 +13,15 @@ from hypothesis import strategies as st
 from celsched.domain.alert import Alert
 from celsched.domain.health.kinds import AlertKind as K
 from celsched.domain.health.kinds import Severity
+from celsched.domain.notice_times import NoticeTimes
 from celsched.domain.notices import Notice
 from celsched.domain.silencing import Matchers, Silence
 from tests.unit.domain.messages import NOON, Planner, make_alert
 
 _STEP = timedelta(seconds=20)
 _KINDS = (K.MISSED, K.NO_NEXT, K.DAEMON_DOWN)
-_REPEAT = {Severity.CRITICAL: timedelta(hours=4), Severity.WARNING: timedelta(hours=24)}
+_LENGTHS = st.one_of(st.integers(0, 60).map(lambda steps: steps * _STEP), st.timedeltas(timedelta(0), timedelta(1)))
+_TIMES = st.one_of(st.just(NoticeTimes()), st.builds(NoticeTimes, _LENGTHS, _LENGTHS, _LENGTHS, _LENGTHS))
 _Happening = tuple[str, int, int]
 _HAPPENINGS = st.lists(
     st.tuples(
@@ -72,10 +75,12 @@ class _World:
 class _Judge:
     """What one person who reads the channel knows, and since when something would have had to be told."""
 
+    times: NoticeTimes
     believed: dict[str, tuple[int, Severity]] = field(default_factory=dict)
     last: dict[str, int] = field(default_factory=dict)
     silent_for: dict[str, int] = field(default_factory=dict)
     was_silenced: set[str] = field(default_factory=set)
+    homes: dict[str, str] = field(default_factory=dict)
 
     def notice_silences(self, world: _World, step: int) -> None:
         for alert in world.alive.values():
@@ -90,14 +95,14 @@ class _Judge:
         assert {alert.fingerprint for alert in news} == set(notice.fresh)
         if not news and notice.firing:
             waited = (step - self.last[notice.group]) * _STEP
-            due = min(_REPEAT[a.severity] for a in notice.firing if not a.acknowledged)
-            assert waited >= due, "told again too early"
+            assert waited >= self._repeats(notice.firing), "told again too early"
         if not notice.firing:
             assert notice.over, "a message about nothing"
         for alert in notice.over:
             assert self.believed.pop(alert.fingerprint)[0] == alert.id, "the end of what was never told"
         for alert in notice.firing:
             self.believed[alert.fingerprint] = (alert.id, alert.severity)
+            self.homes[alert.fingerprint] = notice.group
             self.was_silenced.discard(alert.fingerprint)
         if notice.group in self.last:
             assert step > self.last[notice.group], "two messages of one group at once"
@@ -109,9 +114,15 @@ class _Judge:
             return True
         return alert.fingerprint in self.was_silenced
 
+    def _repeats(self, alerts: Iterable[Alert]) -> timedelta:
+        lengths = {Severity.CRITICAL: self.times.repeat_critical, Severity.WARNING: self.times.repeat_warning}
+        return min(
+            (lengths[alert.severity] for alert in alerts if not alert.acknowledged), default=timedelta(days=9999)
+        )
+
     def after(self, world: _World, step: int) -> None:
-        """Nobody who fires loudly may stay untold for longer than a wait and an interval."""
-        patience = timedelta(minutes=5, seconds=30) + 2 * _STEP
+        """Nobody who fires loudly may stay untold for longer than a wait and an interval, or unrepeated."""
+        patience = self.times.group_wait + self.times.group_interval + 2 * _STEP
         untold = {
             alert.fingerprint
             for alert in world.alive.values()
@@ -119,12 +130,19 @@ class _Judge:
         }
         self.silent_for = {key: self.silent_for.get(key, step) for key in untold}
         assert all((step - since) * _STEP <= patience for since in self.silent_for.values()), "never told"
+        for group, last in self.last.items():
+            loud = [a for a in world.alive.values() if self.homes.get(a.fingerprint) == group]
+            loud = [alert for alert in loud if not world.hushed(alert, step)]
+            if not untold & {alert.fingerprint for alert in loud}:
+                assert (step - last) * _STEP <= self._repeats(loud) + _STEP, "never told again"
 
 
 @settings(max_examples=200, deadline=None)
-@given(_HAPPENINGS)
-def test_every_message_has_its_cause_and_every_cause_its_message(happenings: list[_Happening]) -> None:
-    world, judge, planner, step = _World(), _Judge(), Planner(), 0
+@given(_HAPPENINGS, _TIMES)
+def test_every_message_has_its_cause_and_every_cause_its_message(
+    happenings: list[_Happening], times: NoticeTimes
+) -> None:
+    world, judge, planner, step = _World(), _Judge(times), Planner(times=times), 0
     for what, slot, steps in happenings:
         world.happen(what, slot, step)
         for _ in range({"wait": steps, "long_wait": 1}.get(what, 1)):
