@@ -78,6 +78,7 @@ def delivery_of(settings: Settings, store: Store, clock: Clock, *, news: AlertKi
         zone,
         timedelta(days=settings.cleanup_days),
         frozenset(target.name for target in settings.pings),
+        settings.notice_times,
     )
     boxes = [(channel, courier.straight) for channel, courier in zip(channels, couriers, strict=False)]
     outage = Outage(clock, boxes, zone, hold=away.hold if away.enabled else None)
@@ -86,7 +87,6 @@ def delivery_of(settings: Settings, store: Store, clock: Clock, *, news: AlertKi
 
 def channel_of(target: NotifyTarget) -> Channel:
     """Return who is told of what."""
-        settings.notice_times,
     return Channel(
         name=target.name,
         severities=frozenset(Severity(word) for word in target.severities),
