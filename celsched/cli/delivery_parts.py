@@ -32,13 +32,20 @@ class Telling:
 
     def good(self) -> None:
         """A look has just succeeded."""
-        self._delivery.outage.answers()
-        if self._heart is not None:
-            self._heart.beat()
+        self._looked(None)
+
+    def partly(self, gaps: str) -> None:
+        """A look has just succeeded but for these gaps: the store answers, and who waits for the ping hears of them."""
+        self._looked(gaps)
 
     def store_away(self, began: float, reason: str) -> None:
         """The store did not answer a look that began then."""
         self._delivery.outage.failed(began, reason)
+
+    def _looked(self, gaps: str | None) -> None:
+        self._delivery.outage.answers()
+        if self._heart is not None:
+            self._heart.beat(gaps)
 
     @contextmanager
     def running(self, stop: threading.Event) -> Iterator[None]:

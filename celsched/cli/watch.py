@@ -15,11 +15,12 @@ from celsched.cli.show_alert import alert_row
 from celsched.cli.storage import store_of
 from celsched.domain.health import Severity
 from celsched.errors import UsageError
+from celsched.monitor.check import CheckResult
 from celsched.monitor.loop import watch_until
+from celsched.redact import Redactor
 from celsched.runloop import stop_on_signals
 from celsched.service import ServiceManager
 from celsched.settings.load import notify_socket
-from celsched.store.alerts import StoredAlert
 
 _COLUMNS = (
     Column("id", kind=Kind.WORD),
@@ -44,7 +45,8 @@ def watch(
     """Notice what did not happen: a silent daemon, executions that do not start.
 
     With --once what fires is listed whether or not somebody acknowledged or silenced it. What must last for a while
-    before it opens (`hold`) fires at the first look after that.
+    before it opens (`hold`) fires at the first look after that. Where nothing fires, but something could not be
+    judged, it exits with 70: that is no good news.
     """
     cli = CliContext.of(ctx)
     if once and metrics is not None:
@@ -52,7 +54,7 @@ def watch(
     store = store_of(cli)
     watcher, presence = watcher_of(cli.settings, store, cli.clock, once=once)
     if once:
-        return _show(cli, watcher.run_once().at_least(severity), output)
+        return _show(cli, watcher.run_once(), severity, output)
     log_to(cli.stderr, verbosity=cli.verbosity, zone=cli.settings.timezone)
     # Imported here: one look needs no channels.
     from celsched.cli.delivery_parts import telling_of
@@ -65,8 +67,13 @@ def watch(
     return ExitCode.DONE
 
 
-def _show(cli: CliContext, alerts: list[StoredAlert], output: OutputMode | None) -> int:
+def _show(cli: CliContext, result: CheckResult, severity: Severity, output: OutputMode | None) -> int:
+    alerts = result.at_least(severity)
     keys = [column.key for column in _COLUMNS]
     rows = [{key: row[key] for key in keys} for row in map(alert_row, alerts)]
     cli.write(Table(_COLUMNS, rows, "id", "nothing fires"), output)
-    return ExitCode.NO if alerts else ExitCode.DONE
+    for gap in result.gaps:
+        cli.warn(f"could not {gap.place}: {Redactor().text(gap.why)}")
+    if alerts:
+        return ExitCode.NO
+    return ExitCode.FAULT if result.gaps else ExitCode.DONE

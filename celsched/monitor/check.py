@@ -1,12 +1,17 @@
-"""Owns one look of the watcher: facts in, alerts opened or resolved. It never sends a notification."""
+"""Owns one look of the watcher: facts in, alerts opened or resolved. It never sends a notification.
+
+What fails inside a look is told with its result, and the rest goes on; what the store raises ends the look.
+"""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from celsched.clock import Clock
 from celsched.domain.health.explained import explained, unexplained
 from celsched.domain.health.finding import Finding
+from celsched.domain.health.gap import Gap
 from celsched.domain.health.judge import examine
 from celsched.domain.health.kinds import Severity
 from celsched.domain.health.look import Look
@@ -23,13 +28,15 @@ _FIRST = timedelta(days=7)
 """How far back the first look searches for what went wrong: nobody may have watched over a long weekend."""
 _AGAIN = timedelta(minutes=10)
 """How far each later one overlaps the one before: for commits that came late, and clocks that disagree."""
+_EXPLAIN = "say what failed last"
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What is wrong now."""
+    """What is wrong now, and what the look could not do: with a gap in it, it is no proof that nothing is wrong."""
 
     firing: list[StoredAlert]
+    gaps: Sequence[Gap] = ()
 
     def at_least(self, severity: Severity) -> list[StoredAlert]:
         """Return the firing alerts of this severity or worse."""
@@ -71,22 +78,33 @@ class Watcher:
         except Exception:
             self._observer.failed()
             raise
-        findings = self._explained(look, examine(look))
+        judgement = examine(look)
+        gaps = judgement.gaps()
+        findings, judged = self._explained(look, judgement.findings, gaps), judgement.judged(look)
 
         def work(tx: Tx) -> tuple[alerts.Flips, list[StoredAlert]]:
-            return alerts.settle(tx, findings, look.living, now, self._clock.now()), alerts.firing(tx)
+            return alerts.settle(tx, findings, judged, now, self._clock.now()), alerts.firing(tx)
 
         quiet = not findings and not look.living
         flips, firing = (alerts.Flips((), ()), []) if quiet else self._store.write(work)
         self._looked_at = now
         self._observer.end(now)
         _tell(flips)
-        return CheckResult(firing)
+        return CheckResult(firing, gaps)
 
-    def _explained(self, look: Look, findings: list[Finding]) -> list[Finding]:
-        wanted = unexplained(look, findings)
+    def _explained(self, look: Look, findings: list[Finding], gaps: list[Gap]) -> list[Finding]:
+        """Return the findings with what failed last; as they are, and a gap more, where that cannot be said."""
+        try:
+            wanted = unexplained(look, findings)
+        except Exception as error:  # words that are missing must not keep the finding away
+            gaps.append(Gap(_EXPLAIN, error))
+            return findings
         read = self._store.read(lambda tx: last_failures(tx, wanted)) if wanted else {}
-        return explained(look, findings, read)
+        try:
+            return explained(look, findings, read)
+        except Exception as error:  # likewise
+            gaps.append(Gap(_EXPLAIN, error))
+            return findings
 
     def _look(self, tx: Tx, now: datetime) -> Look:
         since = now - _FIRST if self._looked_at is None else max(self._looked_at - _AGAIN, now - _FIRST)

@@ -1,4 +1,7 @@
-"""Owns the ping by which a daemon or watcher says outside that it is alive. It never speaks for one that is stuck."""
+"""Owns the ping by which a daemon or watcher says outside that it is alive. It never speaks for one that is stuck.
+
+A turn with gaps is pinged as a failure: it is no silence, and must not pass for a good one.
+"""
 
 import logging
 import threading
@@ -7,6 +10,7 @@ from contextlib import contextmanager
 
 from celsched.clock import Clock
 from celsched.notify import Outgoing, Send, SendFailed
+from celsched.notify.ping import FAIL, SUCCESS
 
 log = logging.getLogger(__name__)
 EVERY = 60.0
@@ -21,9 +25,11 @@ class Heart:
         self._who = who
         self._every = every
         self._beaten = threading.Event()
+        self._gaps: str | None = None
 
-    def beat(self) -> None:
-        """Say that a turn was good."""
+    def beat(self, gaps: str | None = None) -> None:
+        """Say that a turn was good, or good but for these gaps."""
+        self._gaps = gaps
         self._beaten.set()
 
     @contextmanager
@@ -42,7 +48,12 @@ class Heart:
             if self._clock.wait(self._beaten, 0.5):
                 self._beaten.clear()
                 try:
-                    self._send(Outgoing("alive", "info", self._who, f"{self._who} is alive", {"signal": "success"}))
+                    self._send(self._word(self._gaps))
                 except SendFailed as error:
                     log.debug("the ping of %s failed: %s", self._who, error, extra={"action": "ping_failed"})
                 self._clock.wait(stop, self._every)
+
+    def _word(self, gaps: str | None) -> Outgoing:
+        if gaps is None:
+            return Outgoing("alive", "info", self._who, f"{self._who} is alive", {"signal": SUCCESS})
+        return Outgoing("alive", "critical", self._who, f"{self._who} is alive, but {gaps}", {"signal": FAIL})

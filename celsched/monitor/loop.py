@@ -5,9 +5,11 @@ import threading
 from typing import Protocol
 
 from celsched.clock import Clock
+from celsched.domain.health.gap import summary
 from celsched.domain.health.machine import WATCH_EVERY
 from celsched.errors import CelschedError, StoreUnreachable
 from celsched.monitor.check import Watcher
+from celsched.monitor.gaps import GapLog
 from celsched.runloop import run_until_stopped
 from celsched.service import ServiceManager
 from celsched.store.presence import Presence
@@ -21,6 +23,9 @@ class Listener(Protocol):
 
     def good(self) -> None:
         """A look has just succeeded."""
+
+    def partly(self, gaps: str) -> None:
+        """A look has just succeeded but for these gaps."""
 
     def store_away(self, began: float, reason: str) -> None:
         """The store did not answer a look that began then, on the monotonic clock."""
@@ -37,25 +42,29 @@ def watch_until(
     """Look every ten seconds until `stop` is set; an outage of the store is said once and waited for.
 
     `service` is told of each look, one that failed fast too: a store that is away is no reason to be killed. A watcher
-    whose looks fail for any other reason sees nothing: it does not report that it lives, so that `run` can tell.
+    whose looks fail for any other reason sees nothing: it does not report that it lives, so that `run` can tell. One
+    whose looks have gaps lives, and says so with each report.
     """
     manager = service or ServiceManager(None)
     down, blind, began = False, False, 0.0
+    gaps: str | None = None
+    said = GapLog("alerts of that kind stay as they are, the rest goes on")
 
     def step() -> float:
-        nonlocal down, blind, began
+        nonlocal down, blind, began, gaps
         began = clock.monotonic()
         if not blind:
-            presence.beat()
-        firing = watcher.run_once().firing
-        blind = False
+            presence.beat(gaps)
+        result = watcher.run_once()
+        blind, gaps = False, summary(result.gaps)
+        said.tell(result.gaps)
         manager.ready()
-        manager.alive(f"{len(firing)} alerts fire")
+        manager.alive("; ".join([f"{len(result.firing)} alerts fire", *([gaps] if gaps else [])]))
         if down:
             log.info("the store answers again", extra={"action": "store_up"})
         down = False
         if listener is not None:
-            listener.good()
+            listener.good() if gaps is None else listener.partly(gaps)
         return _EVERY
 
     def failed(error: Exception, pause: float) -> None:

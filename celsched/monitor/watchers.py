@@ -12,6 +12,7 @@ from celsched.domain.health.look import Look
 from celsched.domain.health.machine_facts import MachineFacts
 from celsched.domain.health.watched import RuleBook
 from celsched.domain.silence import Silence
+from celsched.monitor.gaps import GapLog
 from celsched.monitor.observe import heard
 from celsched.store import alerts, watch_machine
 from celsched.store.store import Store
@@ -28,14 +29,17 @@ class WatcherCheck:
         self._rules = rules
         self._heartbeat = heartbeat
         self._silence = Silence(2 * heartbeat.total_seconds())
+        self._gaps = GapLog("this daemon cannot tell whether a watcher lives")
 
     def run_once(self) -> None:
-        """Look once; raise what the store raises."""
+        """Look once; log what failed to be judged; raise what the store raises."""
         now, moment = self._clock.now(), self._clock.monotonic()
         seen = self._store.read(lambda tx: watch_machine.everybody(tx, now))
         watchers = heard(self._silence, [one for one in seen.of("watcher") if one.stopped_at is None], now, moment)
         look = Look(now, self._heartbeat, rules=self._rules, machine=MachineFacts(watchers=watchers))
-        findings = examine(look)
+        judgement = examine(look)
+        findings = judgement.findings
+        self._gaps.tell(judgement.gaps())
         if findings:
             settled = self._store.write(lambda tx: alerts.settle(tx, findings, (), now, self._clock.now()))
             for alert in settled.opened:

@@ -17,7 +17,10 @@ def daemon(facts: Facts, settings: Settings) -> Found:
 
 
 def watcher(facts: Facts, settings: Settings) -> Found:
-    """Judge whether somebody watches; the embedded `run` does it itself."""
+    """Judge whether somebody watches, and sees everything; the embedded `run` does it itself."""
+    partly = [one for one in facts.living("watcher") if one.note]
+    if partly:
+        return failed(f"{partly[0].name} {partly[0].note}: its log says why", "celsched watch --once")
     return _alive(facts, "watcher", "celsched run" if settings.embedded else "celsched watch")
 
 

@@ -231,3 +231,13 @@ def test_space_and_lists() -> None:
     assert judged_space(LITTLE_SPACE, place) == replace(judged_space(LITTLE_SPACE, place), verdict=Verdict.PASS)
     assert listed(["a", "b", "c", "d", "e"]) == "'a', 'b', 'c' and 2 more"
     assert listed(["12", "13"], 5) == "12, 13 and 3 more"
+
+
+def test_a_watcher_that_sees_not_everything_fails(doctor: Examine, store: Store) -> None:
+    everybody(store)
+    now = store.clock.now()
+    store.write(lambda tx: instances.beat(tx, "watcher()", now, note="could not judge missed"))
+    found = doctor()["watcher.alive"]
+    assert found == Found(
+        Verdict.FAIL, "watcher@server could not judge missed: its log says why", "celsched watch --once"
+    )

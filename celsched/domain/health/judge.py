@@ -1,30 +1,60 @@
-"""Judges a look: asks the judges of every slice and applies the rules to what they find. It never reads facts."""
+"""Judges a look: asks the judges of every slice and applies the rules to what they find. It never reads facts.
 
-from collections.abc import Iterator
-from dataclasses import replace
+Each judge has a fence of its own: one that raises finds nothing, ends nothing, and holds up no other.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from celsched.domain.health import machine, schedules, work
 from celsched.domain.health.finding import Finding
-from celsched.domain.health.look import Look
+from celsched.domain.health.gap import Gap
+from celsched.domain.health.kinds import AlertKind
+from celsched.domain.health.look import Judge, Look
 from celsched.domain.health.subjects import task_of
 from celsched.domain.health.troubles import is_information
 
 _SLICES = (schedules.JUDGES, work.JUDGES, machine.JUDGES)
 
 
-def examine(look: Look) -> list[Finding]:
-    """Return everything that is wrong now; of one fingerprint at most one."""
-    found = {finding.fingerprint: finding for finding in _all(look)}
-    return list(found.values())
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Everything that is wrong now, of one fingerprint at most one; and the kinds of which nobody can say."""
+
+    findings: list[Finding]
+    failed: Mapping[AlertKind, Exception] = field(default_factory=dict)
+
+    def judged(self, look: Look) -> set[str]:
+        """Return the living alerts that this says something of: those of a kind that failed are as they were."""
+        return {key for key, alert in look.living.items() if alert.kind not in self.failed}
+
+    def gaps(self) -> list[Gap]:
+        """Return what failed, for people."""
+        return [Gap(f"judge {kind}", error) for kind, error in self.failed.items()]
 
 
-def _all(look: Look) -> Iterator[Finding]:
+def examine(look: Look) -> Judgement:
+    """Judge everything; what a judge found before it raised is dropped, for it may be half of the truth."""
+    found: dict[str, Finding] = {}
+    failed: dict[AlertKind, Exception] = dict(look.unread)
     for judges in _SLICES:
-        for judge in judges.values():
-            for finding in judge(look):
-                ruled = _ruled(look, finding)
-                if ruled is not None:
-                    yield ruled
+        for kind, judge in judges.items():
+            if kind in failed:
+                continue
+            try:
+                mine = {finding.fingerprint: finding for finding in _of(judge, look)}
+            except Exception as error:  # of whatever kind: it is told, and the others go on
+                failed[kind] = error
+            else:
+                found |= mine
+    return Judgement(list(found.values()), failed)
+
+
+def _of(judge: Judge, look: Look) -> Iterator[Finding]:
+    for finding in judge(look):
+        ruled = _ruled(look, finding)
+        if ruled is not None:
+            yield ruled
 
 
 def _ruled(look: Look, finding: Finding) -> Finding | None:

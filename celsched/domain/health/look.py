@@ -19,7 +19,8 @@ class Look:
     `schedules` by id; `troubles`: what went wrong since the last look, the newest of each schedule and kind of trouble;
     `living`: alerts by fingerprint; `heartbeat`: how often instances report; `started`: schedules that neither
     succeeded nor failed so far, and of which something has started; `task_successes`: the newest success of tasks whose
-    function was not found; `task_layers`: what tasks say of alerts whose executions have no schedule, weakest first.
+    function was not found; `task_layers`: what tasks say of alerts whose executions have no schedule, weakest first;
+    `unread`: kinds whose facts could not be read, and why.
     """
 
     now: datetime
@@ -33,6 +34,7 @@ class Look:
     work: WorkFacts | None = None
     machine: MachineFacts | None = None
     task_layers: Mapping[int, Sequence[Layer]] = field(default_factory=dict)
+    unread: Mapping[AlertKind, Exception] = field(default_factory=dict)
 
     def rule(
         self,

@@ -105,6 +105,6 @@ def make_look(*watched: Watched, living: Iterable[Finding] = (), **values: Any) 
 
 def found(kind: AlertKind, *watched: Watched, **values: Any) -> Finding | None:
     """Return the finding of a kind in a look, None where there is none; there must not be two."""
-    findings = [finding for finding in examine(make_look(*watched, **values)) if finding.kind is kind]
+    findings = [finding for finding in examine(make_look(*watched, **values)).findings if finding.kind is kind]
     assert len(findings) <= 1, findings
     return findings[0] if findings else None
