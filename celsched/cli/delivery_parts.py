@@ -18,6 +18,7 @@ from celsched.notify import Address, Send, sender_of
 from celsched.notify.ping import ping
 from celsched.settings import NotifyTarget, Settings, subprocess_environment
 from celsched.settings.fault import fault_of
+from celsched.store import outages
 from celsched.store.notice_plan import Flapping
 from celsched.store.notices import PING
 from celsched.store.store import Store
@@ -78,7 +79,7 @@ def delivery_of(settings: Settings, store: Store, clock: Clock, *, news: AlertKi
     sends = [(target.name, sender(settings, target, clock)) for target in settings.notify]
     sends += [(f"{PING}{target.name}", ping(target.url.reveal())) for target in settings.pings]
     couriers = [Courier(store, clock, name, send, fault=fault) for name, send in sends]
-    flaps, away = rules[AlertKind.FLAPPING], rules[AlertKind.STORE_DOWN]
+    flaps = rules[AlertKind.FLAPPING]
     plan = Plan(
         channels if news is None else [replace(one, kinds=frozenset({news})) for one in channels if one.takes(news)],
         Flapping(int(flaps.number("opens")), flaps.length("within")),
@@ -88,7 +89,14 @@ def delivery_of(settings: Settings, store: Store, clock: Clock, *, news: AlertKi
         settings.notice_times,
     )
     boxes = [(channel, courier.straight) for channel, courier in zip(channels, couriers, strict=False)]
-    outage = Outage(clock, boxes, zone, hold=away.hold if away.enabled else None)
+    outage = Outage(
+        clock,
+        boxes,
+        zone,
+        rule=rules[AlertKind.STORE_DOWN],
+        record=lambda alert: store.write(lambda tx: outages.record(tx, alert)),
+        times=settings.notice_times,
+    )
     return Delivery(Planner(store, clock, plan), couriers, outage, clock)
 
 

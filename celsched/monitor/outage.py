@@ -1,19 +1,26 @@
-"""Owns the one alert that cannot go through the store: that the store is away. It never looks at the store itself.
+"""Owns the one alert that cannot go through the store while it lasts: that the store is away.
 
-Two watchers cannot agree while it is away: each tells, and says from which machine.
+It never looks at the store itself. Two watchers cannot agree while it is away: each tells, and says from which machine.
 """
 
 import socket
 import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from celsched.clock import Clock
 from celsched.domain.alert import Alert
-from celsched.domain.health.kinds import KINDS, AlertKind
+from celsched.domain.health.kinds import AlertKind
+from celsched.domain.health.rules import Rule
 from celsched.domain.notice_text import details_of, text_of
+from celsched.domain.notice_times import NoticeTimes
 from celsched.domain.notices import PUSH_EVERY, Channel, Notice, Reason
 from celsched.notify import Outgoing
+
+ANSWERED = timedelta(seconds=30)
+"""How long a store must have answered until it counts as back."""
 
 
 class Straight:
@@ -21,86 +28,141 @@ class Straight:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._messages: list[Outgoing] = []
+        self._messages: list[tuple[str, Outgoing]] = []
 
-    def put(self, message: Outgoing) -> None:
-        """Add a message; one of the same incident gives way to it."""
+    def put(self, message: Outgoing, about: str) -> None:
+        """Add a message; one about the same that nobody has taken gives way to it."""
         with self._lock:
-            self._messages = [one for one in self._messages if one.incident != message.incident] + [message]
+            self._messages = [one for one in self._messages if one[0] != about] + [(about, message)]
 
     def first(self) -> Outgoing | None:
         """Return the oldest, which stays until it is done."""
         with self._lock:
-            return self._messages[0] if self._messages else None
+            return self._messages[0][1] if self._messages else None
 
     def done(self, message: Outgoing) -> None:
         """Remove what was accepted."""
         with self._lock:
-            self._messages = [one for one in self._messages if one is not message]
+            self._messages = [one for one in self._messages if one[1] is not message]
+
+
+@dataclass(slots=True)
+class _Seen:
+    """An outage. `began` and the other seconds are monotonic; `told` are the channels that got its first message."""
+
+    since: datetime
+    began: float
+    reason: str = ""
+    opened_at: datetime | None = None
+    answers_since: float | None = None
+    told: Sequence[tuple[Channel, Straight]] = ()
+    repeats: int = 0
+    repeated: float = 0.0
+    pushed: float = 0.0
 
 
 class Outage:
     """Follows whether the store answers; tells the channels once it has been away for the hold of `store_down`.
 
-    `clock` must not ask the store. `hold` is that of the rule in force, None where the kind is switched off.
+    It is over once the store has answered for a while; then `record` is handed the alert, to be stored, and may raise:
+    a store that cannot take it is not back. All of it is in memory: a watcher that is stopped forgets its outage.
+    `clock` must not ask the store. `rule` is that in force for `store_down`; `times` say when it is told again.
     """
 
     def __init__(
-        self, clock: Clock, boxes: list[tuple[Channel, Straight]], zone: ZoneInfo, *, hold: timedelta | None
+        self,
+        clock: Clock,
+        boxes: Sequence[tuple[Channel, Straight]],
+        zone: ZoneInfo,
+        *,
+        rule: Rule,
+        record: Callable[[Alert], object],
+        times: NoticeTimes,
     ) -> None:
         self._clock = clock
         self._boxes = boxes
         self._zone = zone
-        self._hold = hold
-        self._since: datetime | None = None
-        self._began = 0.0
-        self._told: list[tuple[Channel, Straight]] = []
-        self._pushed = 0.0
+        self._rule = rule
+        self._record = record
+        self._every = times.repeat(rule.severity or rule.kind.severity)
+        self._host = socket.gethostname()
+        self._seen: _Seen | None = None
 
     def failed(self, began: float, reason: str) -> None:
         """The store did not answer; `began` is when it was asked, on the monotonic clock."""
         moment = self._clock.monotonic()
-        if self._since is None:
-            self._began, self._since = began, self._clock.now() - timedelta(seconds=moment - began)
-        if self._hold is None or moment - self._began < self._hold.total_seconds():
+        if self._seen is None:
+            self._seen = _Seen(self._clock.now() - timedelta(seconds=moment - began), began)
+        seen = self._seen
+        seen.reason, seen.answers_since = reason, None
+        if not self._rule.enabled or moment - seen.began < self._rule.hold.total_seconds():
             return
-        alert = self._alert(reason)
-        if not self._told:
-            self._told = [(channel, box) for channel, box in self._boxes if channel.wants(alert)]
-            self._tell(alert, Reason.FIRING, self._told)
-            self._pushed = moment
-        elif moment - self._pushed >= PUSH_EVERY.total_seconds():
-            self._tell(alert, Reason.PUSH, [(channel, box) for channel, box in self._told if channel.pushes])
-            self._pushed = moment
+        if seen.opened_at is None:
+            seen.opened_at = self._clock.now()
+            alert = self._alert(seen)
+            seen.told = [(channel, box) for channel, box in self._boxes if channel.wants(alert)]
+            seen.repeated = seen.pushed = moment
+            self._tell(seen, alert, Reason.FIRING, seen.told)
+        else:
+            self._repeat(seen, moment)
+            self._push(seen, moment)
 
     def answers(self) -> None:
-        """The store answered."""
-        if self._since is not None and self._told:
-            self._tell(self._alert("it answers again", self._clock.now()), Reason.RESOLVED, self._told)
-        self._since, self._told = None, []
+        """The store answered; raise what `record` raises."""
+        seen, moment = self._seen, self._clock.monotonic()
+        if seen is None:
+            return
+        if seen.opened_at is None:
+            self._seen = None
+            return
+        if seen.answers_since is None:
+            seen.answers_since = moment
+        if moment - seen.answers_since < ANSWERED.total_seconds():
+            self._push(seen, moment)
+            return
+        alert = self._alert(seen, self._clock.now())
+        self._record(alert)
+        self._seen = None
+        self._tell(seen, alert, Reason.RESOLVED, seen.told)
 
-    def _alert(self, reason: str, resolved_at: datetime | None = None) -> Alert:
-        since = self._since or self._clock.now()
+    def _repeat(self, seen: _Seen, moment: float) -> None:
+        if self._every is None or moment - seen.repeated < self._every.total_seconds():
+            return
+        seen.repeated = moment
+        seen.repeats += 1
+        whom = [(channel, box) for channel, box in seen.told if not channel.pushes]
+        self._tell(seen, self._alert(seen), Reason.REPEAT, whom)
+
+    def _push(self, seen: _Seen, moment: float) -> None:
+        if moment - seen.pushed < PUSH_EVERY.total_seconds():
+            return
+        seen.pushed = moment
+        whom = [(channel, box) for channel, box in seen.told if channel.pushes]
+        self._tell(seen, self._alert(seen), Reason.PUSH, whom)
+
+    def _alert(self, seen: _Seen, resolved_at: datetime | None = None) -> Alert:
+        runbook = {} if self._rule.runbook is None else {"runbook": self._rule.runbook}
+        could = "cannot" if resolved_at is None else "could not"
         return Alert(
             id=0,
-            fingerprint=f"{AlertKind.STORE_DOWN}:{socket.gethostname()}",
+            fingerprint=f"{AlertKind.STORE_DOWN}:host:{self._host}",
             kind=AlertKind.STORE_DOWN,
-            severity=KINDS[AlertKind.STORE_DOWN].severity,
+            severity=self._rule.severity or self._rule.kind.severity,
             open=resolved_at is None,
             subject="store",
-            summary=f"the store cannot be reached from {socket.gethostname()}: {reason}",
-            since=since,
-            opened_at=since,
+            summary=f"the store {could} be reached from {self._host}: {seen.reason}",
+            since=seen.since,
+            opened_at=seen.opened_at,
             resolved_at=resolved_at,
-            evidence={"command": "celsched doctor"},
+            evidence={"command": "celsched doctor"} | runbook,
         )
 
-    def _tell(self, alert: Alert, reason: Reason, whom: list[tuple[Channel, Straight]]) -> None:
-        assert self._since is not None
+    def _tell(self, seen: _Seen, alert: Alert, reason: Reason, whom: Sequence[tuple[Channel, Straight]]) -> None:
         word = "up" if alert.over else "down"
-        incident = f"store_down#{socket.gethostname()}.{self._since.isoformat()}.{word}"
+        about = f"{AlertKind.STORE_DOWN}#{self._host}.{seen.since.isoformat()}.{word}"
+        incident = f"{about}.{seen.repeats}" if reason is Reason.REPEAT else about
         firing, over = ([], [alert]) if alert.over else ([alert], [])
         for channel, box in whom:
             notice = Notice(channel.name, alert.kind.value, incident, reason, firing, over)
             text = text_of(notice, self._clock.now(), self._zone)
-            box.put(Outgoing(incident, notice.severity.value, text.title, text.body, details_of(notice)))
+            box.put(Outgoing(incident, notice.severity.value, text.title, text.body, details_of(notice)), about)

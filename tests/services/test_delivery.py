@@ -8,12 +8,16 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from celsched.clock import SystemClock
+from celsched.clock import Clock, SystemClock
+from celsched.domain.health.kinds import AlertKind
+from celsched.domain.health.watched import RuleBook
+from celsched.domain.notice_times import NoticeTimes
 from celsched.domain.notices import Channel
 from celsched.monitor.deliver import Courier, Delivery, Plan, Planner
 from celsched.monitor.heart import Heart
@@ -113,7 +117,7 @@ def test_a_channel_that_hangs_holds_up_no_other(store: Store, receiver: HttpRece
         Courier(store, store.clock, "bad", hang, fault=no_fault),
         Courier(store, store.clock, "hook", lambda message: sent.set(), fault=no_fault),
     ]
-    outage = Outage(clock, [], UTC, hold=None)
+    outage = outage_told_at_once(clock, [])
     stop = threading.Event()
     with Delivery(Planner(store, store.clock, PLAN), couriers, outage, clock).running(stop):
         assert sent.wait(20)
@@ -124,46 +128,9 @@ def test_a_channel_that_hangs_holds_up_no_other(store: Store, receiver: HttpRece
         hangs.set()
 
 
-def outage_with(clock: ManualClock, hold: float | None = 15) -> tuple[Outage, Straight, Straight]:
-    mail, push = Straight(), Straight()
-    boxes = [(Channel("mail"), mail), (Channel("am", pushes=True), push), (Channel("x", labels={"a": "b"}), Straight())]
-    length = None if hold is None else timedelta(seconds=hold)
-    return Outage(clock, boxes, UTC, hold=length), mail, push
-
-
-def taken(box: Straight) -> list[str]:
-    found = []
-    while (first := box.first()) is not None:
-        found.append(first.title)
-        box.done(first)
-    return found
-
-
-def test_an_outage_of_the_store_is_told_after_its_hold_and_its_end_too(clock: ManualClock) -> None:
-    outage, mail, push = outage_with(clock)
-    outage.failed(clock.monotonic(), "no route")
-    clock.advance(timedelta(seconds=14))
-    outage.failed(clock.monotonic(), "no route")
-    assert taken(mail) == []
-    clock.advance(timedelta(seconds=2))
-    outage.failed(clock.monotonic(), "no route")
-    outage.failed(clock.monotonic(), "no route")
-    assert taken(mail) == ["[critical] store_down: 'store'"]
-    assert len(taken(push)) == 1
-    clock.advance(timedelta(seconds=61))
-    outage.failed(clock.monotonic(), "no route")
-    assert (taken(mail), len(taken(push))) == ([], 1)
-    outage.answers()
-    outage.answers()
-    assert taken(mail) == ["[resolved] store_down: 'store'"]
-
-
-def test_a_short_outage_and_one_switched_off_are_not_told(clock: ManualClock) -> None:
-    for hold in (15, None):
-        outage, mail, _ = outage_with(clock, hold)
-        outage.failed(clock.monotonic() - (14 if hold else 900), "no route")
-        outage.answers()
-        assert taken(mail) == []
+def outage_told_at_once(clock: Clock, boxes: list[tuple[Channel, Straight]]) -> Outage:
+    rule = replace(RuleBook().rules()[AlertKind.STORE_DOWN], hold=timedelta(0))
+    return Outage(clock, boxes, UTC, rule=rule, record=lambda alert: None, times=NoticeTimes())
 
 
 def test_what_is_told_straight_is_sent_although_the_store_is_away(
@@ -171,7 +138,7 @@ def test_what_is_told_straight_is_sent_although_the_store_is_away(
 ) -> None:
     receiver.statuses = [503]
     one = courier(store, hook(receiver, clock))
-    outage = Outage(clock, [(Channel("hook"), one.straight)], UTC, hold=timedelta(0))
+    outage = outage_told_at_once(clock, [(Channel("hook"), one.straight)])
     outage.failed(clock.monotonic(), "no route")
     with pytest.raises(SendFailed):
         one.run_once()
@@ -220,7 +187,7 @@ def test_a_planner_that_breaks_says_so_once(store: Store, clock: ManualClock, ca
 
     with (
         caplog.at_level("ERROR"),
-        Delivery(Broken(store, clock, PLAN), [], Outage(clock, [], UTC, hold=None), clock).running(stop),
+        Delivery(Broken(store, clock, PLAN), [], outage_told_at_once(clock, []), clock).running(stop),
     ):
         wait_until(stop.is_set, message="the planner has had its turns")
     assert [record.getMessage()[:40] for record in caplog.records] == ["planner: a text that cannot be made; aga"]

@@ -155,7 +155,7 @@ _ROWS = (
          {"heartbeats": 3}, muted_by=_STORE),
     Kind(_K.CLOCK_JUMP, _C, "the clock moved by more than `jump` against the monotonic one or the store's",
          "`stable` without another", {"jump": _seconds(2), "stable": _seconds(300)}),
-    Kind(_K.STORE_DOWN, _C, "the store does not answer", "it answers", hold=_seconds(15)),
+    Kind(_K.STORE_DOWN, _C, "the store does not answer", "it has answered for 30 s", hold=_seconds(15)),
     Kind(_K.BROKER_DOWN, _C, "the broker does not answer", "it answers", hold=_seconds(15), muted_by=_STORE),
     Kind(_K.OUTBOX_STUCK, _C, "executions are due and were not sent for `after`", "they are sent",
          {"after": _seconds(60)}, muted_by=_NOBODY_FIRES | {_K.BROKER_DOWN}),
