@@ -18,7 +18,7 @@ from celsched.dispatcher.housekeeping import Housekeeping
 from celsched.dispatcher.publish import Outbox
 from celsched.dispatcher.recover import Recovery
 from celsched.dispatcher.tick import DueScan
-from celsched.domain.health.kinds import AlertKind
+from celsched.domain.health.kinds import AlertKind, Value
 from celsched.domain.health.rules import Tuning
 from celsched.domain.health.watched import RuleBook
 from celsched.monitor.check import Watcher
@@ -35,6 +35,9 @@ from celsched.store.notices import PING
 from celsched.store.presence import Presence
 from celsched.store.store import Store
 from celsched.store.wake import Doorbell
+
+_UNSENT = timedelta(seconds=30)
+"""How long what is due may go unsent at least, however short `republish` is: a daemon may be busy, or starting."""
 
 
 def daemon_parts(settings: Settings, store: Store, clock: Clock) -> Parts:
@@ -120,10 +123,14 @@ def surroundings(settings: Settings, clock: Clock) -> Surroundings:
 
 
 def rule_book(settings: Settings) -> RuleBook:
-    """Return the alert rules that the settings make."""
-    late = settings.alerts.get(AlertKind.LATE_START, Tuning())
-    late = replace(late, parameters={"threshold": settings.alert_threshold, **late.parameters})
-    return RuleBook({**settings.alerts, AlertKind.LATE_START: late}, settings.alert_rules)
+    """Return the alert rules that the settings make, with the defaults that follow other settings."""
+    follow: dict[AlertKind, dict[str, Value]] = {
+        AlertKind.LATE_START: {"threshold": settings.alert_threshold},
+        AlertKind.OUTBOX_STUCK: {"after": max(2 * settings.republish, _UNSENT)},
+    }
+    said = {kind: settings.alerts.get(kind, Tuning()) for kind in follow}
+    tuned = {kind: replace(said[kind], parameters={**follow[kind], **said[kind].parameters}) for kind in follow}
+    return RuleBook({**settings.alerts, **tuned}, settings.alert_rules)
 
 
 def embedded_worker(settings: Settings, clock: Clock, verbosity: int) -> EmbeddedWorker:

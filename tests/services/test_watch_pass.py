@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from celsched.cli.daemon_parts import rule_book
 from celsched.clock import ServerClock
 from celsched.domain.execution import Execution, State
 from celsched.domain.health.kinds import AlertKind, Severity
@@ -23,6 +24,7 @@ from celsched.monitor.observe import Surroundings
 from celsched.monitor.probe import Probe
 from celsched.operations.control import pause
 from celsched.operations.scope import Scope
+from celsched.settings import load
 from celsched.store import claims, instances, notices
 from celsched.store.alerts import StoredAlert
 from celsched.store.instances import Instance
@@ -123,6 +125,26 @@ def test_a_pause_that_no_daemon_ends_is_told_until_one_does(room: Room, scope: S
     assert room.firing()["paused_too_long"].evidence.command == "celsched doctor"
     actors.scan(room.store)
     assert room.kinds() == set()
+
+
+@pytest.mark.parametrize(("republish", "told_after"), [("30s", 60), ("5m", 600), ("300ms", 30)])
+def test_what_a_dead_daemon_held_is_sent_by_another_before_it_counts_as_stuck(
+    room: Room, scope: Scope, tmp_path: Path, republish: str, told_after: int
+) -> None:
+    settings = load({"republish": republish}, {}, tmp_path)
+    off = dict.fromkeys((AlertKind.LATE_START, AlertKind.NO_WORKER, AlertKind.NEVER_RAN), Tuning(enabled=False))
+    book = RuleBook({**rule_book(settings).general, **off})
+    watching = Room(
+        room.store, room.clock, Watcher(room.store, room.clock, rules=book, heartbeat=HEARTBEAT, settings={})
+    )
+    add_schedule(scope, NAME, every=60 * MINUTE)
+    room.clock.advance(60 * MINUTE)
+    actors.scan(room.store)
+    assert actors.take(room.store, republish=settings.republish), "and there it dies"
+    assert watching.pass_time(told_after * SECOND, ["d", "w"]) == set()
+    assert watching.pass_time(HEARTBEAT, ["d", "w"]) == {"outbox_stuck"}
+    actors.publish(room.store)
+    assert watching.kinds() == set()
 
 
 def test_a_silent_worker_shows_by_its_beats_and_not_by_a_clock(room: Room, scope: Scope) -> None:

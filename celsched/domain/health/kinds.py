@@ -146,7 +146,7 @@ _ROWS = (
          "a fire time that runs, and at most half of `share`", {"in_a_row": 3, "share": 0.2}, muted_by=_NOBODY_STARTS),
     Kind(_K.AUTO_PAUSED, _C, "the failure rule paused a schedule", "it is resumed", muted_by=_STORE),
     Kind(_K.PAUSED_TOO_LONG, _W,
-         "paused without end for longer than `after`, or its end passed by more than `tolerance` and no daemon resumed it",
+         "paused without end for longer than `after`, or nothing resumed it when its end had passed by `tolerance`",
          "it is resumed, or has an end to come", {"after": timedelta(days=7), "tolerance": _seconds(30)},
          muted_by=_NOBODY_FIRES),
     Kind(_K.DAEMON_DOWN, _C, "schedules are active, and no daemon has been heard of for `heartbeats`", "a heartbeat",
@@ -157,7 +157,10 @@ _ROWS = (
          "`stable` without another", {"jump": _seconds(2), "stable": _seconds(300)}),
     Kind(_K.STORE_DOWN, _C, "the store does not answer", "it has answered for 30 s", hold=_seconds(15)),
     Kind(_K.BROKER_DOWN, _C, "the broker does not answer", "it answers", hold=_seconds(15), muted_by=_STORE),
-    Kind(_K.OUTBOX_STUCK, _C, "executions are due and were not sent for `after`", "they are sent",
+    # Not `republish` itself: what a daemon held when it died is sent by another one only after that, in good order.
+    Kind(_K.OUTBOX_STUCK, _C,
+         "executions are due and were not sent for `after`, by default twice `republish`: after a daemon's death they "
+         "wait for it once as a rule", "they are sent",
          {"after": _seconds(60)}, muted_by=_NOBODY_FIRES | {_K.BROKER_DOWN}),
     Kind(_K.DUP_DELIVERY, _W, "a worker was handed an attempt that another had claimed", "`quiet` without another",
          {"quiet": timedelta(hours=24)}, event=True, muted_by=_STORE),
