@@ -15,7 +15,7 @@ from celsched.domain.definition import (
     TaskDefinition,
     effective,
 )
-from celsched.domain.health.kinds import SETTINGS_ONLY, AlertKind
+from celsched.domain.health.kinds import SETTINGS_ONLY, SWITCH_ONLY
 from celsched.domain.health.wishes import AlertWishes
 from celsched.domain.names import clean_name, suggestion
 from celsched.domain.options import OPTIONS, Layer
@@ -162,7 +162,7 @@ def _idle_wishes(wishes: AlertWishes) -> Iterator[Fault]:
         if kind in SETTINGS_ONLY:
             message = f"`{kind}` is about a queue, a process, a machine or a channel: a definition has no say in it"
             yield Fault(f"alerts.{kind}", message, _SETTINGS_HINT)
-        elif kind is AlertKind.NO_WORKER:
+        elif kind in SWITCH_ONLY:
             for name in ("severity", "hold", "runbook"):
                 if getattr(said, name) is not None:
                     message = f"`{kind}` is about a queue: a definition can only switch it on or off"

@@ -181,6 +181,8 @@ SETTINGS_ONLY = frozenset({
     _K.DUP_DELIVERY, _K.CHANNEL_FAILING,
 })  # fmt: skip
 """Kinds of queues, processes, machines and channels: the `alerts` of a task or schedule have no say in them."""
+SWITCH_ONLY = frozenset({_K.NO_WORKER})
+"""Kinds of queues that a definition can switch on or off, since it names the queue, and nothing more."""
 
 KINDS: Mapping[AlertKind, Kind] = MappingProxyType({row.kind: row for row in _ROWS})
 """Every kind, in the order in which they are shown."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from celsched.domain.health.kinds import KINDS, AlertKind, Kind, Severity
+from celsched.domain.health.kinds import KINDS, SETTINGS_ONLY, SWITCH_ONLY, AlertKind, Kind, Severity
 from celsched.domain.health.rules import (
     LENGTHS,
     PING,
@@ -87,9 +87,9 @@ def plain_wishes(wishes: AlertWishes) -> dict[str, Any]:
 
 
 def wishes_schema(length: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON Schema of wishes; `length` is that of a length of time."""
+    """Return the JSON Schema of wishes, without what no definition has a say in; `length` is of a length of time."""
     ping = {"type": "string", "description": "a ping of the settings, told when the schedule starts and ends"}
-    kinds = {kind.kind.value: _kind_schema(kind, length) for kind in KINDS.values()}
+    kinds = {kind.value: _kind_schema(row, length) for kind, row in KINDS.items() if kind not in SETTINGS_ONLY}
     beside = {PING: ping, RUNBOOK: _RUNBOOK_SCHEMA}
     return {"type": "object", "additionalProperties": False, "properties": {**kinds, **beside}}
 
@@ -102,13 +102,14 @@ _RUNBOOK_SCHEMA = {
 
 
 def _kind_schema(kind: Kind, length: Mapping[str, Any]) -> dict[str, Any]:
-    parts: dict[str, Any] = {
-        "enabled": {"type": "boolean"},
+    switch: dict[str, Any] = {"enabled": {"type": "boolean"}}
+    tuned: dict[str, Any] = {
         "severity": {"enum": [severity.value for severity in Severity]},
         "hold": length,
         RUNBOOK: _RUNBOOK_SCHEMA,
         **dict(_parameters(kind, length)),
     }
+    parts = switch if kind.kind in SWITCH_ONLY else switch | tuned
     table = {"type": "object", "additionalProperties": False, "properties": parts}
     return {"anyOf": [{"type": "boolean"}, table], "description": kind.about}
 

@@ -6,6 +6,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from celsched.domain.health.kinds import KINDS, Kind
+from celsched.domain.health.rules import LENGTHS, SHARES
 from celsched.manifest.schema import manifest_schema
 from tests.unit.manifest.reading import read
 
@@ -58,3 +60,24 @@ def test_what_an_editor_can_know_is_refused_by_both(manifest: dict[str, Any]) ->
     assert list(validator().iter_errors(manifest))
     # JSON is YAML, so the very same text goes through reading.
     assert read(json.dumps(manifest), stored_tasks=["t"]).problems
+
+
+def _said_of(kind: Kind) -> list[object]:
+    """Everything that can be said of a kind, one thing at a time."""
+    values = {name: "2m" if name in LENGTHS else 0.5 if name in SHARES else 5 for name in kind.parameters}
+    values |= {"enabled": False, "severity": "info", "hold": "1m", "runbook": "https://wiki/a"}
+    return [True, False, {}, *({name: value} for name, value in values.items())]
+
+
+@pytest.mark.parametrize("kind", list(KINDS.values()), ids=list(KINDS))
+def test_of_alerts_it_takes_just_what_reading_takes(kind: Kind) -> None:
+    task, schedule = {"task_path": "a.b"}, {"task": "t", "every": "5m"}
+    for said in _said_of(kind):
+        alerts = {"alerts": {kind.kind.value: said}}
+        for manifest in (
+            {"version": 1, "defaults": alerts, "tasks": {"t": task}, "schedules": {"s": schedule}},
+            {"version": 1, "tasks": {"t": {**task, **alerts}}},
+            {"version": 1, "tasks": {"t": task}, "schedules": {"s": {**schedule, **alerts}}},
+        ):
+            problems = read(json.dumps(manifest)).problems
+            assert validator().is_valid(manifest) == (not problems), (manifest, problems)
