@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import TypeVar
@@ -25,7 +25,8 @@ T = TypeVar("T")
 class Recovery:
     """One pass after the other; every change is guarded, so several daemons may do the same.
 
-    `prove` writes to the store or raises: a store that can only be read shows silence of workers that live.
+    `prove` writes to the store or raises: a store that can only be read shows silence of workers that live. Where it
+    takes some writes, those that were silent for half a lease are written as their own beats would.
     """
 
     def __init__(
@@ -56,14 +57,16 @@ class Recovery:
 
     def _end_silent(self) -> int:
         running = self._store.read(recovery.running)
+        silent = self._silence.look(running, self._clock.monotonic())
         if running:
             try:
                 self._prove()
+                self._prove_beats(silent.half)
             except StoreUnreachable:
                 self.interrupt()
                 raise
         ended = 0
-        for one in self._silence.look(running, self._clock.monotonic()):
+        for one in silent.whole:
             lose = partial(self._lose, one=one, chance=random.random())
             found = self._fenced(lose, f"execution {one.execution_id} cannot be ended")
             if found is not None:
@@ -79,6 +82,11 @@ class Recovery:
                     extra={"action": "lost", "execution": one.execution_id},
                 )
         return ended
+
+    def _prove_beats(self, silent: Sequence[Running]) -> None:
+        for batch in (silent[start : start + _BATCH] for start in range(0, len(silent), _BATCH)):
+            rewrite = partial(recovery.rewrite, silent=batch)
+            self._fenced(rewrite, f"executions {batch[0].execution_id} to {batch[-1].execution_id} cannot be written")
 
     def _lose(self, tx: Tx, *, one: Running, chance: float) -> Ended | None:
         ending = Ending(

@@ -1,14 +1,15 @@
 """Owns what recovery looks at: who runs, and who waits for nothing. It never judges how long silence may last."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from celsched.domain.execution import State
 from celsched.store.tables import LIVE, executions
-from celsched.store.transitions import is_blocked, lock_state, release_waiting
+from celsched.store.tables_watch import instances
+from celsched.store.transitions import is_blocked, lock_state, release_waiting, without_waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,22 @@ def running(tx: Connection) -> list[Running]:
         Running(row.id, row.claim_token, row.heartbeat, row.schedule or row.task, row.worker)
         for row in tx.execute(query)
     ]
+
+
+def rewrite(tx: Connection, silent: Collection[Running]) -> None:
+    """Write what a beat of these would write, as it is; raises what meets such a beat.
+
+    A server's disk may be full for one table, or for one row, and have room for others. Rows that somebody has locked
+    are left out: whoever holds them can write.
+    """
+    free = without_waiting(tx, [one.execution_id for one in silent])
+    tx.execute(update(executions).where(executions.c.id.in_(free)).values(heartbeat=executions.c.heartbeat))
+    workers = select(instances.c.id).where(instances.c.id.in_({one.worker for one in silent})).order_by(instances.c.id)
+    if tx.dialect.name != "sqlite":
+        workers = workers.with_for_update(skip_locked=True)
+    tx.execute(
+        update(instances).where(instances.c.id.in_(list(tx.scalars(workers)))).values(beat_at=instances.c.beat_at)
+    )
 
 
 def unclaimed(tx: Connection, queues: Sequence[str] | None, limit: int = 200) -> dict[int, int]:

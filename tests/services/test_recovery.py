@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from celsched.dispatcher import recover
 from celsched.dispatcher.recover import Recovery
-from celsched.dispatcher.silence import SilenceWatch
+from celsched.dispatcher.silence import SilenceWatch, Silent
 from celsched.domain.execution import State
 from celsched.domain.policy import Overlap, RetryPolicy
 from celsched.errors import StoreFull
@@ -51,7 +51,7 @@ def _seen(heartbeat: int, token: str = "a") -> Running:
 def test_only_observed_silence_counts(looks: list[tuple[int, int]], silent_at: int | None) -> None:
     watch = SilenceWatch(LEASE, PERIOD)
 
-    found = [second for second, heartbeat in looks if watch.look([_seen(heartbeat)], float(second))]
+    found = [second for second, heartbeat in looks if watch.look([_seen(heartbeat)], float(second)).whole]
 
     assert found == ([] if silent_at is None else [second for second, _ in looks if second >= silent_at])
 
@@ -61,9 +61,10 @@ def test_each_claim_is_watched_for_itself_and_forgotten_when_it_ends() -> None:
     for second in range(0, 50, 10):
         watch.look([_seen(0)], float(second))
 
-    assert watch.look([_seen(0, "b")], 50.0) == []
-    assert watch.look([_seen(0)], 60.0) == []
-    assert SilenceWatch(LEASE, PERIOD).look([_seen(0)], 10**6) == []
+    nobody = Silent([], [])
+    assert watch.look([_seen(0, "b")], 50.0) == nobody
+    assert watch.look([_seen(0)], 60.0) == nobody
+    assert SilenceWatch(LEASE, PERIOD).look([_seen(0)], 10**6) == nobody
 
 
 class Disk:
