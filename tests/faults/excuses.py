@@ -27,7 +27,9 @@ def may_be_lost(reading: Reading, one: Try, until: int) -> bool:
     rules demand its end.
     """
     faults = reading.history.faults
-    killed = any(fault.kills and hit(fault, one) and fault.touches(one.started, until) for fault in faults)
+    # A worker whose daemon was killed, and that is to stop, notices it a moment later.
+    patch = reading.history.limits.patch
+    killed = any(fault.kills and hit(fault, one) and fault.touches(one.started, until, patch) for fault in faults)
     return killed or any(_demands_its_end(reading, one, *silence) for silence in _silences(reading, one, until))
 
 

@@ -36,7 +36,8 @@ def _fault(begin: float, end: float, kind: str = "kill worker", **changes: objec
         (_fault(1, 2, pids=frozenset({102})), True),  # its own process
         (_fault(1, 2, pids=frozenset({51, 103})), False),  # another worker, and another child
         (_fault(1, 2), False),  # a killing fault that hit nobody of ours
-        (_fault(-5, 0.2, pids=frozenset({50})), False),  # over before it was claimed
+        (_fault(-5, -2.5, pids=frozenset({50})), False),  # over before it was claimed
+        (_fault(-1, -0.9, "kill daemon", pids=frozenset({50, 7})), True),  # which its worker had yet to notice
         (_fault(9.5, 10, pids=frozenset({50})), False),  # after it was lost
         (_fault(1, 4, kills=False, stops=True, pids=frozenset({50})), True),  # 3 s still, and a heartbeat: see below
         (_fault(1, 3.5, kills=False, stops=True, pids=frozenset({50})), False),
