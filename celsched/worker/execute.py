@@ -107,7 +107,7 @@ def _claimed(job: _Job, claim: Claim, what: str, twice: Twice | None) -> Executi
         found = _asked(job, claim)
         if isinstance(found, Execution):
             return found
-        logger.debug("%s is refused: %s", what, found)
+        logger.debug("%s is refused: %s", what, found or "this worker stops")
         if found is Refusal.TAKEN and twice is not None and job.runtime.store.read(twice):
             job.runtime.slots.count_duplicate(job.index)  # the store learns of it with the worker's next heartbeat
     except StoreUnreachable as error:
@@ -120,7 +120,9 @@ def _asked(job: _Job, claim: Claim) -> Execution | Refusal | None:
     identity, store = job.runtime.identity, job.runtime.store
     by = Claimant(job.token, identity.id, identity.host, os.getpid())
 
-    def take(tx: Tx) -> Execution | Refusal:
+    def take(tx: Tx) -> Execution | Refusal | None:
+        if job.runtime.slots.draining:  # since this transaction began to wait for its turn
+            return None
         found = claim(tx, by)
         if not isinstance(found, Refusal):
             job.runtime.fault("claim.taken")

@@ -138,6 +138,24 @@ def test_a_signal_while_leftovers_are_ended_costs_no_success(patient: WorkerProj
     assert not lives(int(patient.wait_for_note("left")))
 
 
+def test_a_worker_that_stops_makes_no_claim_that_waited_for_its_turn(tmp_path: Path) -> None:
+    with worker_project(tmp_path, JOBS, heartbeat="500ms", lease="30s", fault="claim.before:stop") as it:
+        worker = it.start()
+        execution_id = it.add("waits")
+
+        def stopped() -> list[int]:
+            return [pid for pid in offspring_of(worker.pid) if is_stopped(pid)]
+
+        (child,) = wait_until(stopped, timeout=20, message="a child is about to claim it") or []
+        worker.send_signal(signal.SIGTERM)
+        wait_until(lambda: "this worker stops" in it.log, timeout=10, message="it has heard that it is to stop")
+        os.kill(child, signal.SIGCONT)
+        assert worker.wait(20) == 0
+        assert it.note("waits") is None
+        assert it.state(execution_id) is State.PENDING
+        assert attempts_of(it.store, execution_id) == []
+
+
 def test_a_child_told_to_end_after_its_body_leaves_its_claim_to_the_main_process(tmp_path: Path) -> None:
     with worker_project(
         tmp_path, JOBS, kill_grace="300ms", heartbeat="500ms", lease="30s", fault="body.ended:stop"
