@@ -11,7 +11,7 @@ class ExitCode(IntEnum):
     DONE = 0
     """Done, or the answer is yes."""
     NO = 1
-    """The answer is no: `diff` found differences, `watch --once` fires, `doctor` has a failed check."""
+    """The answer is no: `diff` found differences, `watch --once` found trouble, `doctor` has a failed check."""
     USAGE = 2
     """Usage, settings of a command, or an invalid manifest."""
     NOT_FOUND = 3

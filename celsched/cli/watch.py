@@ -35,18 +35,19 @@ _COLUMNS = (
 
 def watch(
     ctx: typer.Context,
-    once: Annotated[bool, typer.Option("--once", help="Look once, list what fires, exit 1 if anything does.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Look once, list what fires, exit 1 at --severity.")] = False,
     severity: Annotated[
-        Severity, typer.Option("--severity", help="With --once: the mildest severity that counts.")
-    ] = Severity.INFO,
+        Severity, typer.Option("--severity", help="With --once: the mildest severity that makes it exit with 1.")
+    ] = Severity.WARNING,
     metrics: MetricsOption = None,
     output: OutputOption = None,
 ) -> int:
     """Notice what did not happen: a silent daemon, executions that do not start.
 
-    With --once what fires is listed whether or not somebody acknowledged or silenced it. What must last for a while
-    before it opens (`hold`) fires at the first look after that. Where nothing fires, but something could not be
-    judged, it exits with 70: that is no good news.
+    With --once what fires is listed whether or not somebody acknowledged or silenced it. Only what is at or above
+    --severity is trouble: every restart leaves some information for a while. What must last for a while before it
+    opens (`hold`) fires at the first look after that. Where there is no trouble, but something could not be judged,
+    it exits with 70: that is no good news.
     """
     cli = CliContext.of(ctx)
     if once and metrics is not None:
@@ -68,12 +69,11 @@ def watch(
 
 
 def _show(cli: CliContext, result: CheckResult, severity: Severity, output: OutputMode | None) -> int:
-    alerts = result.at_least(severity)
     keys = [column.key for column in _COLUMNS]
-    rows = [{key: row[key] for key in keys} for row in map(alert_row, alerts)]
+    rows = [{key: row[key] for key in keys} for row in map(alert_row, result.firing)]
     cli.write(Table(_COLUMNS, rows, "id", "nothing fires"), output)
     for gap in result.gaps:
         cli.warn(f"could not {gap.place}: {Redactor().text(gap.why)}")
-    if alerts:
+    if result.at_least(severity):
         return ExitCode.NO
     return ExitCode.FAULT if result.gaps else ExitCode.DONE

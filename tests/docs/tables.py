@@ -36,7 +36,7 @@ _MOST_USED = (
 )
 _MEANING = {
     ExitCode.DONE: "done, or the answer is yes; a daemon after a clean stop",
-    ExitCode.NO: "the answer is no: `diff` found differences, `watch --once` fires",
+    ExitCode.NO: "the answer is no: `diff` found differences, `watch --once` found trouble",
     ExitCode.USAGE: "usage, settings, or an invalid manifest",
     ExitCode.NOT_FOUND: "there is no such thing",
     ExitCode.NOT_PERMITTED: "not permitted",
