@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Column, ColumnElement, Connection, RowMapping, case, literal, select, update
 
 from celsched.domain.definition import effective
 from celsched.domain.execution import CLAIMABLE, FAILURES, Requester, State
@@ -16,6 +16,7 @@ from celsched.store.outcomes import letter_of, with_letters
 from celsched.store.rows import schedule_record, task_record
 from celsched.store.tables import attempts, executions, schedules, states, tasks
 from celsched.store.transitions import lock_state, move, release_waiting
+from celsched.store.types import Instant
 
 LATE = timedelta(minutes=1)
 """An end that is recorded so long after it happened is marked: who looks back a little from now would not see it."""
@@ -82,7 +83,7 @@ def finish(
     _close_attempt(tx, row, ending, now, values["state"])
     paused = False
     if not follows:
-        paused = _after_the_end(tx, row, State(values["state"]), now)
+        paused = _after_the_end(tx, row, State(values["state"]), now, recorded)
     return Ended(found.id, State(values["state"]), row["attempt"], values.get("dispatch_at"), _subject(row), paused)
 
 
@@ -159,8 +160,11 @@ def _close_attempt(tx: Connection, row: RowMapping, ending: Ending, now: datetim
     )
 
 
-def _after_the_end(tx: Connection, row: RowMapping, state: State, now: datetime) -> bool:
-    """Keep the schedule's streaks and let what waited go; return whether the failure rule paused the schedule."""
+def _after_the_end(tx: Connection, row: RowMapping, state: State, ended: datetime, now: datetime) -> bool:
+    """Keep the schedule's streaks and let what waited go; return whether the failure rule paused the schedule.
+
+    What follows from the end begins at `now`: it may be recorded long after it happened, at `ended`.
+    """
     schedule_id = row["schedule_id"]
     if schedule_id is None:
         return False
@@ -168,14 +172,28 @@ def _after_the_end(tx: Connection, row: RowMapping, state: State, now: datetime)
     where = states.c.schedule_id == schedule_id
     recent = with_letters(tx, letter_of(state))
     if state is State.SUCCEEDED:
-        streaks = {"last_success_at": now, "success_streak": states.c.success_streak + 1, "failure_streak": 0}
+        streaks = {
+            "last_success_at": _latest(states.c.last_success_at, ended, now),
+            "success_streak": states.c.success_streak + 1,
+            "failure_streak": 0,
+        }
         tx.execute(update(states).where(where).values(streaks | {"recent": recent}))
     elif state in FAILURES:
-        streaks = {"last_failure_at": now, "success_streak": 0, "failure_streak": states.c.failure_streak + 1}
+        streaks = {
+            "last_failure_at": _latest(states.c.last_failure_at, ended, now),
+            "success_streak": 0,
+            "failure_streak": states.c.failure_streak + 1,
+        }
         tx.execute(update(states).where(where).values(streaks | {"recent": recent}))
         paused = _pause_by_rule(tx, schedule_id, row["host"], now)
     release_waiting(tx, schedule_id, now)
     return paused
+
+
+def _latest(column: Column[Any], ended: datetime, now: datetime) -> ColumnElement[Any]:
+    """Return the later of what a column holds and `ended`; what lies ahead of the clock, one set back since wrote."""
+    end = literal(ended, Instant())
+    return case((column.between(end, literal(now, Instant())), column), else_=end)
 
 
 def _pause_by_rule(tx: Connection, schedule_id: int, host: str | None, now: datetime) -> bool:

@@ -2,13 +2,14 @@
 
 It looks from a cursor on, with an overlap for commits that came late; a ping has an incident, so none is queued twice.
 After a longer break it begins anew: who watches outside has noticed the silence, and old pings would end it wrongly.
+An end that reached the store long after it happened is pinged then, unless a newer execution has ended meanwhile.
 """
 
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Text, cast, or_, select
+from sqlalchemy import ColumnElement, Connection, Text, cast, exists, not_, or_, select
 
 from celsched.domain.execution import State
 from celsched.domain.health.kinds import Severity
@@ -65,9 +66,22 @@ def _happened(tx: Connection, ids: list[int], since: datetime) -> list[Any]:
     query = select(*columns).order_by(unindexed(executions.c.id))
     # By when they ended, not by the index of their schedules: that holds all that these ever ran.
     lately = (unindexed(executions.c.schedule_id).in_(ids), executions.c.finished_at > since)
-    ended = tx.execute(query.where(*lately)).all()
+    ended = list(tx.execute(query.where(*lately)))
+    late = (unindexed(executions.c.schedule_id).in_(ids), executions.c.recorded_at > since)
+    ended += tx.execute(query.where(*late, executions.c.finished_at <= since, not_(_outdated())))
     running = tx.execute(query.where(executions.c.schedule_id.in_(ids), LIVE, executions.c.started_at > since)).all()
     return [*ended, *running]
+
+
+def _outdated() -> ColumnElement[bool]:
+    """Whether a newer execution of the schedule ended later: the older one's ping would come last and undo its ping."""
+    newer = executions.alias("newer")
+    return exists().where(
+        newer.c.schedule_id == executions.c.schedule_id,
+        newer.c.id > executions.c.id,
+        newer.c.finished_at > executions.c.finished_at,
+        newer.c.state.in_(_SIGNALS),
+    )
 
 
 def _pings(row: Any, name: str, since: datetime) -> Iterator[Message]:

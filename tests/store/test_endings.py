@@ -7,19 +7,20 @@ import pytest
 from sqlalchemy import update
 
 from celsched.domain.execution import Execution, State
-from celsched.domain.policy import RetryPolicy
+from celsched.domain.policy import Overlap, RetryPolicy
 from celsched.operations import control
 from celsched.operations.requests import RunNow, run_now
 from celsched.operations.scope import Scope
 from celsched.store import claims, executions
 from celsched.store.endings import Ending, finish
 from celsched.store.store import Store
+from celsched.store.tables import executions as table
 from celsched.store.tables import schedules
 from tests.support.actors import end, execution, publish, run, start
 from tests.support.clock import ManualClock
 from tests.support.factories import add_schedule, add_task, schedule_named
 
-SECOND = timedelta(seconds=1)
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 
 
 def _asked(scope: Scope, **options: Any) -> int:
@@ -197,6 +198,62 @@ def test_streaks_count_final_ends_only(scope: Scope, clock: ManualClock) -> None
     state = schedule_named(scope.store).state
     assert (state.last_success_at, state.last_failure_at) == (clock.now() - SECOND, clock.now())
     assert once(State.SUCCEEDED) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "column"), [(State.SUCCEEDED, "last_success_at"), (State.FAILED, "last_failure_at")]
+)
+def test_an_end_recorded_late_does_not_move_the_last_one_back(
+    scope: Scope, clock: ManualClock, outcome: State, column: str
+) -> None:
+    add_schedule(scope, max_retries=0)
+    begun = clock.now()
+    late = start(scope.store, run_now(scope, RunNow("schedule", overlap=Overlap.ALLOW)))
+    later = start(scope.store, run_now(scope, RunNow("schedule", overlap=Overlap.ALLOW)))
+    clock.advance(HOUR)
+    end(scope.store, later, outcome)
+    clock.advance(HOUR)
+    end(scope.store, late, outcome, ended_at=begun + MINUTE)
+
+    assert getattr(schedule_named(scope.store).state, column) == begun + HOUR
+    assert execution(scope.store, late.id).finished_at == begun + MINUTE
+
+
+def test_an_end_recorded_late_is_the_last_one_where_none_was_later(scope: Scope, clock: ManualClock) -> None:
+    add_schedule(scope)
+    begun = clock.now()
+    run(scope.store, run_now(scope, RunNow("schedule")))
+    late = start(scope.store, run_now(scope, RunNow("schedule")))
+    clock.advance(HOUR)
+    end(scope.store, late, ended_at=begun + MINUTE)
+    assert schedule_named(scope.store).state.last_success_at == begun + MINUTE
+
+
+def test_a_success_from_before_the_clock_was_set_back_is_not_the_last_for_ever(
+    scope: Scope, clock: ManualClock
+) -> None:
+    add_schedule(scope)
+    run(scope.store, run_now(scope, RunNow("schedule")))
+    clock.set(clock.now() - HOUR)
+    run(scope.store, run_now(scope, RunNow("schedule")))
+    assert schedule_named(scope.store).state.last_success_at == clock.now()
+
+
+def test_what_follows_from_an_end_recorded_late_begins_when_it_is_recorded(scope: Scope, clock: ManualClock) -> None:
+    add_schedule(scope, max_retries=0, pause_after_failures=1)
+    begun = clock.now()
+    running = start(scope.store, run_now(scope, RunNow("schedule")))
+    ask = RunNow("schedule", overlap=Overlap.QUEUE_ONE)
+    waits = run_now(scope, ask)
+    scope.store.write(
+        lambda tx: tx.execute(update(table).where(table.c.id == waits).values(start_deadline=10 * MINUTE))
+    )
+    clock.advance(HOUR)
+    end(scope.store, running, State.FAILED, ended_at=begun + MINUTE)
+
+    released = execution(scope.store, waits)
+    assert (released.waits, released.dispatch_at) == (False, clock.now()), "its start deadline counts from here"
+    assert schedule_named(scope.store).state.paused_at == clock.now()
 
 
 def test_failures_in_a_row_pause_the_schedule(scope: Scope) -> None:

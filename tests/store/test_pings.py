@@ -6,6 +6,7 @@ Nothing is sent here.
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import insert, select, update
 
 from celsched.domain.health.wishes import AlertWishes
@@ -101,6 +102,45 @@ def test_a_ping_of_the_defaults_counts_and_the_schedules_own_counts_more(store: 
         execution(store, scope, name, now, made=True, state="running", started_at=now)
     assert look(store, ("nightly", "own")) == 2
     assert [channel for channel, _, _ in queued(store)] == ["ping:nightly", "ping:own"]
+
+
+def end_late(store: Store, number: int, state: str, finished_at: datetime) -> None:
+    values = {"state": state, "finished_at": finished_at, "recorded_at": store.clock.now()}
+    store.write(lambda tx: tx.execute(update(executions).where(executions.c.id == number).values(values)))
+
+
+@pytest.mark.parametrize(("state", "signal"), [("succeeded", "success"), ("lost", "fail"), ("cancelled", None)])
+def test_an_end_that_reached_the_store_late_is_told_then_and_once(
+    store: Store, scope: Scope, clock: ManualClock, state: str, signal: str | None
+) -> None:
+    look(store)
+    ended = clock.now()
+    number = execution(store, scope, "شب", ended, state="running", started_at=ended)
+    look(store)
+    for _ in range(3 * 60):
+        clock.advance(MINUTE)
+        assert look(store) == 0
+    end_late(store, number, state, ended + MINUTE)
+    clock.advance(MINUTE)
+    assert (look(store), look(store)) == (1 if signal else 0, 0)
+    told = [("ping:nightly", signal, f"{number}.end")] if signal else []
+    assert queued(store)[1:] == told
+
+
+def test_a_late_end_does_not_undo_the_ping_of_a_newer_one(store: Store, scope: Scope, clock: ManualClock) -> None:
+    look(store)
+    ended = clock.now()
+    old = execution(store, scope, "شب", ended, state="running", started_at=ended)
+    for _ in range(5):
+        clock.advance(MINUTE)
+        look(store)
+    now = clock.now()
+    new = execution(store, scope, "شب", now, state="expired", finished_at=now)
+    assert look(store) == 1
+    clock.advance(3 * MINUTE)
+    end_late(store, old, "succeeded", ended + MINUTE)
+    assert look(store) == 0
+    assert queued(store)[-1] == ("ping:nightly", "fail", f"{new}.end")
 
 
 def test_after_a_long_break_it_begins_anew(store: Store, scope: Scope, clock: ManualClock) -> None:
