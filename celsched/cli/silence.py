@@ -109,7 +109,7 @@ def _row(one: Silence, now: datetime) -> dict[str, object]:
         "author": one.author,
         "starts_at": one.starts_at,
         "ends_at": one.ends_at,
-        "kinds": sorted(one.matchers.kinds),
+        "kinds": sorted([*one.matchers.kinds, *one.matchers.strange]),
         "schedule": one.matchers.subject,
         "queue_name": one.matchers.queue,
         "labels": dict(one.matchers.labels),

@@ -22,27 +22,32 @@ _NOT_BY_A_PAUSE = {
     AlertKind.TOO_LONG,  # a pause stops fire times; what runs goes on
     AlertKind.STUCK_NO_HEARTBEAT,
 }
+_MATCHERS = {"kinds", "subject", "queue", "labels"}
 _MUTERS = frozenset(kind for row in KINDS.values() for kind in row.muted_by)
 
 
 @dataclass(frozen=True, slots=True)
 class Matchers:
-    """What a silence is about: each one that says something must fit. `subject` is a glob; letter case counts."""
+    """What a silence is about: each one that says something must fit. `subject` is a glob; letter case counts.
+
+    `strange`: kinds of another version, which no alert here has: one that names only these must not fit everything.
+    """
 
     kinds: frozenset[AlertKind] = frozenset()
     subject: str | None = None
     queue: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    strange: frozenset[str] = frozenset()
 
     @property
     def empty(self) -> bool:
         """Whether they say nothing, and so fit everything."""
-        return not (self.kinds or self.subject or self.queue or self.labels)
+        return not (self.kinds or self.strange or self.subject or self.queue or self.labels)
 
     def fit(self, alert: Alert) -> bool:
         """Return whether the alert is meant."""
         return (
-            (not self.kinds or alert.kind in self.kinds)
+            (not (self.kinds or self.strange) or alert.kind in self.kinds)
             and (self.subject is None or fnmatchcase(alert.subject, self.subject))
             and (self.queue is None or alert.queue == self.queue)
             and all(alert.labels.get(name) == value for name, value in self.labels.items())
@@ -52,7 +57,7 @@ class Matchers:
 def encode_matchers(matchers: Matchers) -> dict[str, Any]:
     """Return matchers as the store keeps them; `decode_matchers` gives back equal ones."""
     found: dict[str, Any] = {
-        "kinds": sorted(matchers.kinds),
+        "kinds": sorted([*matchers.kinds, *matchers.strange]),
         "subject": matchers.subject,
         "queue": matchers.queue,
         "labels": dict(matchers.labels),
@@ -61,13 +66,23 @@ def encode_matchers(matchers: Matchers) -> dict[str, Any]:
 
 
 def decode_matchers(raw: Mapping[str, Any]) -> Matchers:
-    """Return matchers from the store; a kind that this version does not know matches nothing more."""
+    """Return matchers from the store; a kind that this version does not know matches nothing more.
+
+    Raises:
+        ValueError: they are not what `encode_matchers` makes, and may not be taken for fewer.
+    """
+    kinds, words, labels = raw.get("kinds", ()), [raw.get("subject"), raw.get("queue")], raw.get("labels", {})
+    if not isinstance(kinds, list | tuple) or not isinstance(labels, Mapping) or raw.keys() - _MATCHERS:
+        raise ValueError(f"no matchers of a silence: {dict(raw)!r:.80}")
+    if not all(isinstance(word, str | None) for word in words) or not all(isinstance(word, str) for word in kinds):
+        raise ValueError(f"no matchers of a silence: {dict(raw)!r:.80}")
     known = {kind.value for kind in AlertKind}
     return Matchers(
-        kinds=frozenset(AlertKind(word) for word in raw.get("kinds", ()) if word in known),
-        subject=raw.get("subject"),
-        queue=raw.get("queue"),
-        labels=raw.get("labels", {}),
+        kinds=frozenset(AlertKind(word) for word in kinds if word in known),
+        subject=words[0],
+        queue=words[1],
+        labels=labels,
+        strange=frozenset(word for word in kinds if word not in known),
     )
 
 

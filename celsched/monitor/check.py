@@ -4,7 +4,7 @@ What fails inside a look is told with its result, and the rest goes on; what the
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,14 +13,16 @@ from celsched.domain.health.explained import explained, unexplained
 from celsched.domain.health.finding import Finding
 from celsched.domain.health.gap import Gap
 from celsched.domain.health.judge import examine
-from celsched.domain.health.kinds import Severity
+from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.look import Look
-from celsched.domain.health.watched import RuleBook
+from celsched.domain.health.troubles import JUDGES as TROUBLES
+from celsched.domain.health.watched import Living, RuleBook, Trouble
 from celsched.domain.options import Layer
 from celsched.monitor.observe import Observer, Surroundings
 from celsched.store import alerts, watch_schedules
 from celsched.store.alerts import StoredAlert
 from celsched.store.last_failures import last_failures
+from celsched.store.readable import attempt
 from celsched.store.store import Store, Tx
 
 log = logging.getLogger(__name__)
@@ -74,12 +76,12 @@ class Watcher:
         now = self._clock.now()
         self._observer.begin(self._clock.monotonic())
         try:
-            look = self._store.read(lambda tx: self._look(tx, now))
+            look, gaps = self._store.read(lambda tx: self._look(tx, now))
         except Exception:
             self._observer.failed()
             raise
         judgement = examine(look)
-        gaps = judgement.gaps()
+        gaps += judgement.gaps()
         findings, judged = self._explained(look, judgement.findings, gaps), judgement.judged(look)
 
         def work(tx: Tx) -> tuple[alerts.Flips, list[StoredAlert]]:
@@ -87,8 +89,9 @@ class Watcher:
 
         quiet = not findings and not look.living
         flips, firing = (alerts.Flips((), ()), []) if quiet else self._store.write(work)
-        self._looked_at = now
-        self._observer.end(now)
+        if TROUBLES.keys().isdisjoint(judgement.failed):  # else the next look begins where this one did
+            self._looked_at = now
+        self._observer.end(now, judgement.failed)
         _tell(flips)
         return CheckResult(firing, gaps)
 
@@ -106,20 +109,30 @@ class Watcher:
             gaps.append(Gap(_EXPLAIN, error))
             return findings
 
-    def _look(self, tx: Tx, now: datetime) -> Look:
-        since = now - _FIRST if self._looked_at is None else max(self._looked_at - _AGAIN, now - _FIRST)
-        troubles, living = watch_schedules.troubles(tx, since), alerts.known(tx)
+    def _look(self, tx: Tx, now: datetime) -> tuple[Look, list[Gap]]:
+        gaps: list[Gap] = []
+        unread: dict[AlertKind, Exception] = {}
+        living = alerts.known(tx, gaps)
+        troubles = attempt(lambda: self._troubles(tx, now, living.values()), TROUBLES, unread)
         look = Look(
             now=now,
             heartbeat=self._heartbeat,
             schedules=self._roster.look(tx),
-            troubles=troubles,
+            troubles=troubles[0] if troubles else (),
             started=watch_schedules.started(tx),
-            task_successes=watch_schedules.task_successes(tx, troubles, living.values()),
+            task_successes=troubles[1] if troubles else {},
             living=living,
             rules=self._rules,
+            unread=unread,
         )
-        return self._observer.facts(tx, look)
+        return self._observer.facts(tx, look), gaps
+
+    def _troubles(
+        self, tx: Tx, now: datetime, living: Iterable[Living]
+    ) -> tuple[list[Trouble], dict[int, datetime | None]]:
+        since = now - _FIRST if self._looked_at is None else max(self._looked_at - _AGAIN, now - _FIRST)
+        troubles = watch_schedules.troubles(tx, since)
+        return troubles, watch_schedules.task_successes(tx, troubles, living)
 
 
 def _tell(flips: alerts.Flips) -> None:

@@ -21,7 +21,7 @@ class GapLog:
     def tell(self, gaps: Sequence[Gap]) -> None:
         """Say what is new among the gaps of this turn, and what is mended since the last one."""
         for gap in gaps:
-            if self._said.get(gap.place) != gap.why:
+            if not gap.told and self._said.get(gap.place) != gap.why:
                 words = ("could not %s: %s; %s", gap.place, gap.why, self._rest)
                 log.error(*words, extra={"action": "gap"}, exc_info=gap.error)
         present = {gap.place: gap.why for gap in gaps}

@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 from celsched.domain.health import queued, running
 from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.look import Look
+from celsched.domain.health.machine import JUDGES as MACHINE
 from celsched.domain.health.machine_facts import ClockReading, MachineFacts, Openings, Seen
 from celsched.domain.health.subjects import living_of, schedule_of, task_of
+from celsched.domain.health.work import JUDGES as WORK
 from celsched.domain.health.work_facts import Run, Success, WorkFacts
 from celsched.domain.silence import Silence
 from celsched.monitor.clocks import ClockWatch
@@ -19,6 +21,7 @@ from celsched.monitor.probe import Probe
 from celsched.monitor.samples import QueueSamples
 from celsched.monitor.waits import WaitMemory
 from celsched.store import notices, watch_machine, watch_work
+from celsched.store.readable import attempt
 from celsched.store.store import Tx
 
 _FRESH = timedelta(minutes=10)
@@ -75,22 +78,28 @@ class Observer:
         self._clock = self.around.clocks.read() if self.around.clocks else None
 
     def facts(self, tx: Tx, look: Look) -> Look:
-        """Return the look with the facts of work and machine, read in this transaction; it may be run again."""
+        """Return the look with the facts of work and machine, read in this transaction; it may be run again.
+
+        Of facts among which something cannot be read nothing is said, and their kinds are not judged.
+        """
+        unread = dict(look.unread)
         everybody = watch_machine.everybody(tx, look.now - look.rule(AlertKind.DUP_DELIVERY).length("quiet"))
         seen = heard(self._instances, everybody.seen, look.now, self._monotonic)
-        work = self._work(tx, look, seen)
+        work = attempt(lambda: self._work(tx, look, seen), WORK, unread)
         asked = watch_work.task_layers(tx, _tasks_alone(look, work))
-        return replace(look, work=work, machine=self._machine(tx, look, seen, everybody), task_layers=asked)
+        machine = attempt(lambda: self._machine(tx, look, seen, everybody), MACHINE, unread)
+        return replace(look, work=work, machine=machine, task_layers=asked, unread=unread)
 
     def failed(self) -> None:
         """The store could not be read: since the last look nobody could be heard, who lives has still to say so."""
         for silence in (self._claims, self._instances):
             silence.interrupt(self.heartbeat.total_seconds())
 
-    def end(self, now: datetime) -> None:
-        """The look at `now` was judged, and what was found is stored."""
-        self._looked_at = now
-        if self.around.clocks:
+    def end(self, now: datetime, failed: Collection[AlertKind] = ()) -> None:
+        """The look at `now` was judged but for the kinds that failed, and what was found is stored."""
+        if WORK.keys().isdisjoint(failed):
+            self._looked_at = now
+        if self.around.clocks and AlertKind.CLOCK_JUMP not in failed:
             self.around.clocks.told()
 
     def _work(self, tx: Tx, look: Look, seen: Sequence[Seen]) -> WorkFacts:
@@ -142,11 +151,12 @@ class Observer:
         )
 
 
-def _tasks_alone(look: Look, work: WorkFacts) -> set[int]:
+def _tasks_alone(look: Look, work: WorkFacts | None) -> set[int]:
     """Return the tasks that findings may be about: of executions without a schedule, of functions not found."""
     found = {one.task_id for one in look.troubles if one.unknown_task}
-    found |= {one.task_id for one in work.waiting if one.schedule_id is None}
-    found |= {one.task_id for one in work.running if one.schedule_id is None}
+    if work is not None:
+        found |= {one.task_id for one in work.waiting if one.schedule_id is None}
+        found |= {one.task_id for one in work.running if one.schedule_id is None}
     return found | {number for alert in look.living.values() if (number := task_of(alert.scope)) is not None}
 
 

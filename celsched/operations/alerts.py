@@ -164,7 +164,8 @@ def unsilence(scope: Scope, silence_id: int) -> Silence:
 
 def said(matchers: Matchers) -> str:
     """Return matchers in words: `kind missed, schedule report*, label team=data`."""
-    parts = [f"kind {'|'.join(sorted(matchers.kinds))}"] if matchers.kinds else []
+    kinds = sorted([*matchers.kinds, *matchers.strange])
+    parts = [f"kind {'|'.join(kinds)}"] if kinds else []
     parts += [f"schedule {matchers.subject}"] if matchers.subject else []
     parts += [f"queue {matchers.queue}"] if matchers.queue else []
     return ", ".join([*parts, *(f"label {name}={text}" for name, text in sorted(matchers.labels.items()))])

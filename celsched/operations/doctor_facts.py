@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from celsched.domain.health.gap import Gap
 from celsched.domain.health.machine_facts import ChannelHealth
 from celsched.domain.health.watched import RuleBook, Watched
 from celsched.operations.browse import Life, life_of
@@ -25,7 +26,10 @@ _UNSENT_AFTER = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the store says now. `missing_next`: active schedules that have a fire time to come and will not wake."""
+    """What the store says now. `missing_next`: active schedules that have a fire time to come and will not wake.
+
+    `unread`: alerts that live and cannot be read.
+    """
 
     now: datetime
     alive: Sequence[Instance]
@@ -33,6 +37,7 @@ class Facts:
     schedules: Sequence[Watched]
     tasks: Sequence[StoredTask]
     firing: Sequence[StoredAlert]
+    unread: Sequence[Gap]
     overdue: Some
     missing_next: Sequence[str]
     unsent: Some
@@ -57,7 +62,7 @@ def facts_of(scope: Scope, settings: Settings) -> Facts:
     roster = Roster(RuleBook(), scope.settings)
 
     def work(tx: Tx) -> Facts:
-        known = instances.running(tx)
+        known, unread = instances.running(tx), list[Gap]()
         life = {one.id: life_of(one, now, settings.heartbeat) for one in known}
         return Facts(
             now=now,
@@ -65,7 +70,8 @@ def facts_of(scope: Scope, settings: Settings) -> Facts:
             silent=[one for one in known if life[one.id] is Life.SILENT],
             schedules=sorted(roster.look(tx).values(), key=lambda one: one.name),
             tasks=definitions.all_tasks(tx),
-            firing=alerts.firing(tx),
+            firing=[one for one in alerts.living(tx, unread) if one.state == alerts.OPEN],
+            unread=unread,
             overdue=checkup.overdue(tx, now - OVERDUE_AFTER),
             missing_next=_missing_next(scope, tx, now),
             unsent=checkup.unsent(tx, now - _UNSENT_AFTER),

@@ -124,11 +124,15 @@ def definitions(facts: Facts, settings: Settings) -> Found:
 
 
 def critical(facts: Facts, settings: Settings) -> Found:
-    """Judge what the watcher has found."""
+    """Judge what the watcher has found; what a newer celsched found may be beyond this one."""
     bad = [one for one in facts.firing if one.severity is Severity.CRITICAL and one.acknowledged_at is None]
     if bad:
         more = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
         return failed(f"alert {bad[0].id} {bad[0].kind}: {bad[0].summary}{more}", command("show", "alert", bad[0].id))
+    if facts.unread:
+        more = f", and {len(facts.unread) - 1} more" if len(facts.unread) > 1 else ""
+        seen = f"could not {facts.unread[0].place}: {facts.unread[0].why}{more}; nobody here is told of it"
+        return warned(seen, "celsched instances")
     others = len(facts.firing)
     return passed(f"no critical alert is open; {times(others, 'other')}" if others else "no alert is open")
 

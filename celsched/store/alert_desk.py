@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, updat
 from celsched.domain.execution import Execution
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.troubles import is_case
-from celsched.store.alerts import COLUMNS, OPEN, PENDING, RESOLVED, StoredAlert, records
+from celsched.store.alert_rows import COLUMNS, StoredAlert, records
+from celsched.store.alerts import OPEN, PENDING, RESOLVED
 from celsched.store.tables_watch import alerts
 
 _LATELY = 500
@@ -30,9 +31,9 @@ class AlertFilter:
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return them as SQL."""
         a = alerts.c
-        found: list[ColumnElement[bool]] = [
-            a.severity.in_([one.value for one in Severity if one.rank >= self.severity.rank])
-        ]
+        found: list[ColumnElement[bool]] = []
+        if self.severity is not Severity.INFO:
+            found.append(a.severity.in_([one.value for one in Severity if one.rank >= self.severity.rank]))
         if self.states:
             found.append(a.state.in_(list(self.states)))
         if self.kinds:
@@ -77,6 +78,9 @@ def tallies(tx: Connection, wanted: AlertFilter) -> list[Tally]:
     counts: list[Any] = [func.count().filter(condition) for condition in counted]
     query = select(a.kind, a.severity, *counts, func.min(a.opened_at).filter(is_open))
     rows = tx.execute(query.where(*wanted.conditions()).group_by(a.kind, a.severity)).all()
+    known = ({kind.value for kind in AlertKind}, {severity.value for severity in Severity})
+    # Of a newer version: the list tells which they are.
+    rows = [row for row in rows if row[0] in known[0] and row[1] in known[1]]
     found = [Tally(AlertKind(r[0]), Severity(r[1]), r[2], r[3], r[4], r[5], r[6], r[7]) for r in rows]
     return sorted(found, key=lambda one: (-one.severity.rank, -one.open, one.kind))
 

@@ -1,14 +1,13 @@
 """Owns alerts: states that open and resolve, at most one living one per fingerprint. It never decides which."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Select,
     and_,
     bindparam,
     case,
@@ -21,8 +20,11 @@ from sqlalchemy import (
 )
 
 from celsched.domain.health.finding import Evidence, Finding
-from celsched.domain.health.kinds import KINDS, AlertKind, Severity
+from celsched.domain.health.gap import Gap
+from celsched.domain.health.kinds import KINDS
 from celsched.domain.health.watched import Living
+from celsched.store.alert_rows import COLUMNS, record, records
+from celsched.store.alert_rows import StoredAlert as StoredAlert
 from celsched.store.batches import batches
 from celsched.store.dialect import POSTGRESQL, SQLITE, unindexed
 from celsched.store.rows import audit_details
@@ -34,70 +36,9 @@ _AHEAD = timedelta(minutes=1)
 """What was written further in the future than this was written before the clock was set back, by no later look."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredAlert:
-    """An alert with its life so far. `pending_since`: when it was first seen."""
-
-    id: int
-    fingerprint: str
-    kind: AlertKind
-    severity: Severity
-    state: str
-    schedule_id: int | None
-    queue: str | None
-    labels: Mapping[str, str]
-    subject: str
-    summary: str
-    details: Mapping[str, Any]
-    pending_since: datetime
-    opened_at: datetime | None
-    seen_at: datetime
-    event_at: datetime | None
-    resolved_at: datetime | None
-    resolved_by: str | None
-    acknowledged_by: str | None
-    acknowledged_at: datetime | None
-    note: str | None
-    muted_by: str | None
-    silence_id: int | None
-
-    @property
-    def scope(self) -> str:
-        """What of its kind it is about."""
-        return self.fingerprint.partition(":")[2]
-
-    @property
-    def since(self) -> datetime:
-        """From when on it is wrong."""
-        return _instant(self.details.get("since")) or self.pending_since
-
-    @property
-    def evidence(self) -> Evidence:
-        """What a message tells besides the summary."""
-        values = {name: self.details[name] for name in Evidence.__slots__ if name in self.details}
-        return Evidence(**values | {name: _instant(values.get(name)) for name in ("fire_time", "last_success_at")})
-
-
-def _instant(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
-
-
-COLUMNS = [alerts.c[field.name] for field in fields(StoredAlert)]
-
-
-def _record(row: Any) -> StoredAlert:
-    values = {name: row[name] for name in StoredAlert.__slots__}
-    return StoredAlert(**values | {"kind": AlertKind(values["kind"]), "severity": Severity(values["severity"])})
-
-
-def records(tx: Connection, query: Select[Any]) -> list[StoredAlert]:
-    """Return the alerts of a query of `COLUMNS`."""
-    return [_record(row) for row in tx.execute(query).mappings()]
-
-
-def living(tx: Connection) -> list[StoredAlert]:
-    """Return every alert that is not resolved."""
-    return records(tx, select(*COLUMNS).where(LIVING).order_by(unindexed(alerts.c.id)))
+def living(tx: Connection, gaps: list[Gap] | None = None) -> list[StoredAlert]:
+    """Return every alert that is not resolved; those that cannot be read are left out, and added to `gaps`."""
+    return records(tx, select(*COLUMNS).where(LIVING).order_by(unindexed(alerts.c.id)), gaps)
 
 
 def firing(tx: Connection) -> list[StoredAlert]:
@@ -111,8 +52,8 @@ def fires(tx: Connection, fingerprint: str) -> bool:
     return tx.scalar(query) is not None
 
 
-def known(tx: Connection) -> dict[str, Living]:
-    """Return every alert that is not resolved as judges see it, by fingerprint."""
+def known(tx: Connection, gaps: list[Gap] | None = None) -> dict[str, Living]:
+    """Return every alert that is not resolved as judges see it, by fingerprint; see `living`."""
     return {
         alert.fingerprint: Living(
             alert.kind,
@@ -126,7 +67,7 @@ def known(tx: Connection) -> dict[str, Living]:
             alert.since,
             alert.evidence,
         )
-        for alert in living(tx)
+        for alert in living(tx, gaps)
     }
 
 
@@ -248,7 +189,7 @@ def _insert(tx: Connection, findings: list[Finding], now: datetime) -> list[Stor
         for finding in findings
     ]
     made = tx.execute(dialect.insert(alerts).on_conflict_do_nothing().returning(*COLUMNS), rows)
-    return [alert for alert in map(_record, made.mappings()) if alert.state == OPEN]
+    return [alert for alert in map(record, made.mappings()) if alert.state == OPEN]
 
 
 def _renew(tx: Connection, lasting: list[tuple[StoredAlert, Finding]], time: _Time) -> None:
@@ -277,7 +218,7 @@ def _open(tx: Connection, ids: list[int], now: datetime) -> list[StoredAlert]:
     for part in batches(ids):
         statement = update(alerts).where(alerts.c.id.in_(part), alerts.c.state == PENDING)
         made = tx.execute(statement.values(state=OPEN, opened_at=now).returning(*COLUMNS))
-        found += map(_record, made.mappings())
+        found += map(record, made.mappings())
     return found
 
 
@@ -291,5 +232,5 @@ def _resolve(tx: Connection, ids: list[int], time: _Time) -> list[StoredAlert]:
     for part in batches(ids):
         statement = update(alerts).where(alerts.c.id.in_(part), time.mine())
         made = tx.execute(statement.values(state=RESOLVED, resolved_at=time.look).returning(*COLUMNS))
-        found += map(_record, made.mappings())
+        found += map(record, made.mappings())
     return sorted(found, key=lambda alert: alert.id)

@@ -111,15 +111,26 @@ def coming(tx: Connection, name: str, limit: int) -> list[Coming]:
 
 
 def firing(tx: Connection, name: str, limit: int) -> tuple[list[Firing], int]:
-    """Return open alerts, the worst and newest first, and how many there are."""
+    """Return open alerts, the worst and newest first, and how many there are. One whose severity is none is bad."""
     a = alerts.c
     where: list[Any] = [LIVING, a.state == OPEN, *_named(a.subject, name)]
-    rank = case({one.value: one.rank for one in Severity}, value=a.severity)
+    rank = case({one.value: one.rank for one in Severity}, value=a.severity, else_=Severity.CRITICAL.rank)
     quiet = a.silence_id.is_not(None) | a.muted_by.is_not(None)
     query = select(a.id, a.kind, a.severity, a.subject, a.summary, a.opened_at, a.acknowledged_at.is_not(None), quiet)
     rows = tx.execute(query.where(*where).order_by(rank.desc(), a.id.desc()).limit(limit))
+    severities = {one.value: one for one in Severity}
     found = [
-        Firing(row[0], row[1], Severity(row[2]), row[3], row[4], row[5], bool(row[6]), bool(row[7])) for row in rows
+        Firing(
+            row[0],
+            row[1],
+            severities.get(row[2], Severity.CRITICAL),
+            row[3],
+            row[4],
+            row[5],
+            bool(row[6]),
+            bool(row[7]),
+        )
+        for row in rows
     ]
     if len(found) < limit:
         return found, len(found)

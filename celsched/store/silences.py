@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from celsched.domain.execution import Requester
 from celsched.domain.silencing import Matchers, Silence, decode_matchers, encode_matchers
+from celsched.store.readable import readable
 from celsched.store.tables_watch import silences
 
 
@@ -16,7 +17,8 @@ def _record(row: Any) -> Silence:
 
 
 def _all(tx: Connection, query: Any) -> list[Silence]:
-    return [_record(row) for row in tx.execute(query.order_by(silences.c.id)).mappings()]
+    """Return silences; one that cannot be read silences nothing."""
+    return readable(tx, query.order_by(silences.c.id), silences.c.id, "silence", _record)
 
 
 def add(

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, func, not_, or_, select, union_all
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.machine_facts import Openings, Seen
 from celsched.store.batches import batches
+from celsched.store.readable import readable
 from celsched.store.tables import schedules, states
 from celsched.store.tables_watch import LIVING, alerts, instances
 
@@ -26,12 +27,12 @@ class Instances:
 
 
 def everybody(tx: Connection, duplicates_since: datetime) -> Instances:
-    """Return the instances that a look is about, newest beat first."""
+    """Return the instances that a look is about, newest beat first; one that cannot be read is left out."""
     i = instances.c
     columns = (i.id, i.kind, i.host, i.name, i.beat_at, i.queues, i.stopped_at, i.duplicates, i.duplicate_at)
     query = select(*columns).where(or_(i.stopped_at.is_(None), i.duplicate_at >= duplicates_since))
     return Instances(
-        [Seen(**row) for row in tx.execute(query.order_by(i.beat_at.desc())).mappings()],
+        readable(tx, query.order_by(i.beat_at.desc()), i.id, "instance", lambda row: Seen(**row)),
         tx.scalar(select(func.max(i.stopped_at)).where(i.kind == "daemon")),
     )
 

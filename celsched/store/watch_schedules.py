@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, TextClause, and_, 
 
 from celsched.domain.execution import State
 from celsched.domain.health.kinds import AlertKind
+from celsched.domain.health.subjects import task_of
 from celsched.domain.health.watched import Living, RuleBook, Trouble, Watched
 from celsched.domain.health.wishes import decode_wishes
 from celsched.domain.options import OPTIONS, Layer
@@ -216,8 +217,8 @@ def task_successes(tx: Connection, found: Sequence[Trouble], living: Iterable[Li
     """
     since = {trouble.task_id: trouble.execution for trouble in found if trouble.unknown_task}
     for alert in living:
-        if alert.kind is AlertKind.UNKNOWN_TASK:
-            task_id = int(alert.scope.partition(":")[2])
+        task_id = task_of(alert.scope)
+        if alert.kind is AlertKind.UNKNOWN_TASK and task_id is not None:
             since[task_id] = min(since.get(task_id, alert.evidence.execution or 0), alert.evidence.execution or 0)
     if not since:
         return {}

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """One place that failed: `place` in words that follow "could not", such as `judge missed`."""
+    """One place that failed: `place` in words that follow "could not", such as `judge missed`.
+
+    `told`: whoever met it has logged it already.
+    """
 
     place: str
     error: Exception
+    told: bool = False
 
     @property
     def why(self) -> str:

@@ -11,7 +11,7 @@ from celsched.domain.execution import FAILURES, Reason, State
 from celsched.domain.health.finding import Evidence, Finding
 from celsched.domain.health.kinds import KINDS, AlertKind, Severity
 from celsched.domain.health.look import Judge, Look
-from celsched.domain.health.subjects import about, living_of, same, schedule_of
+from celsched.domain.health.subjects import about, living_of, same, schedule_of, task_of
 from celsched.domain.health.watched import Living, Trouble, Watched
 from celsched.domain.health.words import command, last_line, moment
 
@@ -160,7 +160,7 @@ def unknown_task(look: Look) -> Iterator[Finding]:
             found = _finding(AlertKind.UNKNOWN_TASK, f"task:{task_id}", watched, trouble, summary)
             yield replace(found, subject=trouble.task, since=look.since(found.kind, found.scope, trouble.ended_at))
     for alert in living_of(look, AlertKind.UNKNOWN_TASK):
-        task_id = int(alert.scope.partition(":")[2])
+        task_id = task_of(alert.scope) or 0
         success = look.task_successes.get(task_id)
         since = alert.event_at or alert.pending_since
         if task_id not in newest and task_id in look.task_successes and (success is None or success < since):

@@ -1,0 +1,141 @@
+"""Rows that a newer version wrote, or somebody's hand: they are left out and told once, and everything else goes on."""
+
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text, update
+
+from celsched.domain.execution import Requester
+from celsched.domain.health.gap import Gap
+from celsched.domain.health.kinds import AlertKind
+from celsched.domain.health.watched import RuleBook
+from celsched.domain.silencing import Matchers
+from celsched.errors import StoreUnreachable
+from celsched.monitor.check import Watcher
+from celsched.operations.scope import Scope
+from celsched.store import alert_desk, alerts, live, readable, silences
+from celsched.store.alert_desk import AlertFilter
+from celsched.store.store import Store
+from celsched.store.tables_watch import alerts as table
+from celsched.store.tables_watch import silences as silences_table
+from tests.store.messages import find, settle
+from tests.support.clock import ManualClock
+from tests.support.factories import add_schedule
+
+K = AlertKind
+HEARTBEAT = timedelta(seconds=10)
+POISON: Mapping[str, Mapping[str, Any]] = {
+    "kind": {"kind": "no_such_kind_yet"},
+    "severity": {"severity": "catastrophic"},
+    "labels": {"labels": ["team"]},
+    "details": {"details": "since yesterday"},
+}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL's databases are used again, and their rows have the same ids."""
+    monkeypatch.setattr(readable, "_said", set())
+
+
+def spoil(store: Store, of: AlertKind, **values: Any) -> int:
+    """Change the row of the alert of this kind; return its id."""
+    statement = update(table).where(table.c.kind == of).values(values).returning(table.c.id)
+    return int(store.write(lambda tx: tx.execute(statement).scalar_one()))
+
+
+def write_raw(store: Store, column: str, value: str, kind: AlertKind) -> None:
+    """Change a row behind the back of the column types."""
+    statement = text(f"UPDATE alerts SET {column} = :value WHERE kind = :kind")
+    store.write(lambda tx: tx.execute(statement, {"value": value, "kind": kind.value}))
+
+
+def opened(store: Store) -> None:
+    """Let three alerts be open; a watcher would find only the last of them by itself."""
+    now = store.clock.now()
+    gone = [find(kind, "schedule:99", since=now) for kind in (K.NO_NEXT, K.MISSED)]
+    settle(store, *gone, find(K.DAEMON_DOWN, "all", since=now))
+
+
+@pytest.mark.parametrize("name", POISON)
+def test_an_alert_beyond_this_version_is_left_out_and_told_once(
+    store: Store, clock: ManualClock, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    opened(store)
+    number = spoil(store, K.MISSED, **POISON[name])
+    gaps: list[Gap] = []
+    assert [one.kind for one in store.read(lambda tx: alerts.living(tx, gaps))] == [K.NO_NEXT, K.DAEMON_DOWN]
+    assert [(gap.place, gap.told) for gap in gaps] == [(f"read alert {number}", True)]
+    assert len(store.read(lambda tx: alert_desk.listing(tx, AlertFilter(), 10))) == 2
+    store.read(lambda tx: alert_desk.tallies(tx, AlertFilter()))
+    assert store.read(lambda tx: live.firing(tx, "", 10))[1] == 3
+    said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(said) == 1
+    assert said[0].startswith(f"could not read alert {number}: ValueError: ")
+
+
+@pytest.mark.parametrize("name", POISON)
+def test_a_watcher_goes_on_beside_it_and_its_alert_is_neither_resolved_nor_doubled(
+    store: Store, clock: ManualClock, scope: Scope, name: str
+) -> None:
+    opened(store)
+    number = spoil(store, K.DAEMON_DOWN, **POISON[name])
+    add_schedule(scope, "گزارش", every=timedelta(hours=1))
+    watcher = Watcher(store, clock, rules=RuleBook(), heartbeat=HEARTBEAT, settings={})
+    result = watcher.run_once()
+    assert result.firing == [], "both of the others are over"
+    assert [gap.place for gap in result.gaps] == [f"read alert {number}"]
+    rows = store.read(lambda tx: tx.execute(select(table.c.id).where(table.c.state == "open")).all())
+    assert [row.id for row in rows] == [number]
+
+
+def test_evidence_and_times_that_are_none_are_not_believed(store: Store, clock: ManualClock) -> None:
+    opened(store)
+    details = {"since": "yesterday", "fire_time": "2026-01-01T00:00:00", "count": "many", "error": "خطا", "new": [1]}
+    spoil(store, K.MISSED, details=details)
+    found = store.read(alerts.known)["missed:schedule:99"]
+    assert (found.since, found.evidence.fire_time, found.evidence.count) == (clock.now(), None, 1)
+    assert found.evidence.error == "خطا"
+
+
+def test_an_alert_of_no_task_is_over_and_stops_nobody(store: Store, clock: ManualClock) -> None:
+    settle(store, find(K.UNKNOWN_TASK, "task:seven", since=clock.now()))
+    result = Watcher(store, clock, rules=RuleBook(), heartbeat=HEARTBEAT, settings={}).run_once()
+    assert ([*result.firing], [*result.gaps]) == ([], [])
+
+
+def test_what_a_column_itself_refuses_is_found_among_many(store: Store, clock: ManualClock) -> None:
+    now = clock.now()
+    settle(store, *(find(K.MISSED, f"schedule:{n}", since=now) for n in range(20)), find(K.NO_NEXT, since=now))
+    if store.engine.dialect.name == "sqlite":
+        write_raw(store, "details", "{not json", K.NO_NEXT)
+    else:
+        write_raw(store, "opened_at", "infinity", K.NO_NEXT)
+    gaps: list[Gap] = []
+    assert len(store.read(lambda tx: alerts.living(tx, gaps))) == 20
+    assert len(gaps) == 1
+
+
+def test_a_store_that_breaks_is_no_row_that_cannot_be_read(store: Store, clock: ManualClock) -> None:
+    opened(store)
+    store.write(lambda tx: tx.execute(text("ALTER TABLE alerts RENAME TO alerts_gone")))
+    try:
+        with pytest.raises(StoreUnreachable):
+            store.read(alerts.living)
+    finally:
+        store.write(lambda tx: tx.execute(text("ALTER TABLE alerts_gone RENAME TO alerts")))
+
+
+@pytest.mark.parametrize("matchers", [["kinds"], {"kinds": "missed"}, {"subject": 7}, {"new": "x"}, {"labels": 3}])
+def test_a_silence_that_cannot_be_read_silences_nothing(store: Store, clock: ManualClock, matchers: Any) -> None:
+    now, by = clock.now(), Requester("سارا", "laptop")
+    good, bad = (
+        store.write(lambda tx, r=reason: silences.add(tx, Matchers(subject="x"), (now, now + HEARTBEAT), by, r, now))  # type: ignore[misc]
+        for reason in ("good", "bad")
+    )
+    encoded = update(silences_table).where(silences_table.c.id == bad.id).values(matchers=matchers)
+    store.write(lambda tx: tx.execute(encoded))
+    assert store.read(lambda tx: silences.active(tx, now)) == [good]
