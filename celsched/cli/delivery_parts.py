@@ -127,6 +127,7 @@ def _address(target: NotifyTarget, settings: Settings | None = None) -> Address:
         command=target.command,
         environment=subprocess_environment(settings) if target.command and settings else {},
         key=target.key.reveal() if target.key else None,
+        template=target.template,
     )
 
 

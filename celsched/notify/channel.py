@@ -4,7 +4,7 @@ What a channel says of a failure is stored and shown: it holds no part of a URL 
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -60,13 +60,13 @@ class SendFailed(Exception):
         super().__init__(line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…")
 
 
-def scrub(text: str, url: str, *, keep: tuple[str, ...] = ()) -> str:
+def scrub(text: str, url: str, *, keep: tuple[str, ...] = (), also: Iterable[str] = ()) -> str:
     """Return the text with every part of the URL masked, but those of `keep`, and words too short for a secret.
 
-    A server may show what it was asked as the URL means it, `%2F` as a slash.
+    `also` are texts that are masked like them. A server may show what it was asked as the URL means it, `%2F` as `/`.
     """
     _, _, rest = url.partition("://")
-    pieces = {rest, *_PIECE.split(rest), *_PIECE.split(unquote(rest))}
+    pieces = {rest, *_PIECE.split(rest), *_PIECE.split(unquote(rest)), *also}
     for piece in sorted(pieces, key=len, reverse=True):
         if len(piece) > 3 and piece not in keep:
             text = text.replace(piece, MASK)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from celsched.clock import Clock
+from celsched.domain.message_template import MessageTemplate
 from celsched.errors import SettingsError
 from celsched.notify.alertmanager import alertmanager
 from celsched.notify.channel import TIMEOUT, Send
@@ -20,13 +21,14 @@ WEBHOOK = "webhook+"
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a channel sends: a URL, or a program with its arguments and environment."""
+    """Where a channel sends: a URL, or a program with its arguments and environment; `template` is a webhook's."""
 
     name: str
     url: str = field(repr=False)
     command: tuple[str, ...] = field(default=(), repr=False)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     key: str | None = field(default=None, repr=False)
+    template: MessageTemplate | None = field(default=None, repr=False)
 
     @property
     def pushes(self) -> bool:
@@ -52,6 +54,6 @@ def sender_of(address: Address, clock: Clock, *, timeout: float = TIMEOUT) -> Se
             if wrong:
                 raise SettingsError(f"the channel {address.name!r}: what follows {prefix} {wrong}")
             if prefix == WEBHOOK:
-                return webhook(target, address.key, timeout=timeout)
+                return webhook(target, address.key, address.template, timeout=timeout)
             return alertmanager(target, clock, timeout=timeout)
     return service(address.name, url, timeout=timeout)

@@ -18,12 +18,16 @@ _MOST = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked; `url` may carry user and password, which go into the Authorization header."""
+    """What is asked; `url` may carry user and password, which go into the Authorization header.
+
+    `secrets`: what else may not be shown where the answer repeats it.
+    """
 
     url: str = field(repr=False)
     method: str = "POST"
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 def check_url(url: str) -> str | None:
@@ -62,8 +66,9 @@ def fetch(request: Request, *, timeout: float = TIMEOUT) -> None:
         if late.is_set():  # what was hung up in the middle reads like a complete answer
             raise TimeoutError
         if not 200 <= answer.status < 300:
-            refused = f"{host} answered {answer.status} {answer.reason}: {said[:200]}"
-            raise SendFailed(scrub(refused, request.url, keep=keep))
+            # Masked before it is cut: half a secret would not be found.
+            told = scrub(f"{answer.reason}: {said}", request.url, keep=keep, also=request.secrets)
+            raise SendFailed(f"{host} answered {answer.status} {told[:200]}")
     except (OSError, http.client.HTTPException, ValueError) as error:
         if late.is_set() or isinstance(error, TimeoutError):
             raise SendFailed(f"{host} did not answer within {timeout:g} s") from None

@@ -7,19 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from celsched.domain.health.kinds import AlertKind
+from celsched.domain.message_template import MessageTemplate, TemplateMistake
 from celsched.domain.names import suggestion
 from celsched.settings import decode as read
 from celsched.settings.model import SEVERITIES, NotifyTarget, PingTarget
 from celsched.settings.secret import Secret
 from celsched.settings.unusable import Unusable
 
-_KEYS = ("url", "name", "severity", "kinds", "labels", "command", "key")
+_KEYS = ("url", "name", "severity", "kinds", "labels", "command", "key", "template")
 _COMMAND = "command:"
 _LOG = "log:"
+_WEBHOOK = "webhook+"
 
 
 def channel(raw: Any, base: Path) -> NotifyTarget:
-    """Read a channel: its URL, or a table with `url` or `command`, and `name`, `severity`, `kinds`, `labels`, `key`.
+    """Read a channel: its URL, or a table with `url` or `command`, and `name`, `severity`, `kinds`, `labels`,
+    and of a webhook `key` and `template`.
 
     `log:` is the log; `command:PROGRAM ARGUMENT...` is split as a shell would. Which URL is good, the channel says.
     """
@@ -31,15 +34,16 @@ def channel(raw: Any, base: Path) -> NotifyTarget:
             raise Unusable(f"has a channel with the unknown key `{key}`", suggestion(key, _KEYS))
     target, argv = _where(table, base)
     default = Path(argv[0]).name if argv else target.reveal().partition(":")[0]
-    secret = table.get("key")
+    name, secret = read.word(table.get("name", default), base), table.get("key")
     return NotifyTarget(
-        name=read.word(table.get("name", default), base),
+        name=name,
         url=target,
         severities=read.many(read.word_of(*SEVERITIES))(table.get("severity", list(SEVERITIES)), base),
         kinds=read.many(read.word_of(*(kind.value for kind in AlertKind)))(table.get("kinds", []), base),
         labels=_labels(table.get("labels", {})),
         command=argv,
         key=None if secret is None else Secret(read.word(secret, base)),
+        template=_template(table["template"], name, target) if "template" in table else None,
     )
 
 
@@ -54,6 +58,17 @@ def _where(table: dict[str, Any], base: Path) -> tuple[Secret, tuple[str, ...]]:
     if isinstance(given, str) and given in {_LOG, f"{_LOG}//"}:
         return Secret(f"{_LOG}//"), ()
     return read.url(given, base), ()
+
+
+def _template(raw: Any, name: str, target: Secret) -> MessageTemplate:
+    if not target.reveal().startswith(_WEBHOOK):
+        raise Unusable(f"has for {name!r} a `template`, which only a webhook takes", "its URL begins with webhook+")
+    if not isinstance(raw, str):
+        raise Unusable(f"has for {name!r} a `template` that is no text", "write the JSON as text, between ''' in TOML")
+    try:
+        return MessageTemplate.parse(raw)
+    except TemplateMistake as mistake:
+        raise Unusable(f"has for {name!r} a `template` that {mistake.message}", mistake.hint) from None
 
 
 def _argv(raw: Any) -> tuple[str, ...]:
@@ -94,12 +109,14 @@ def _ping_url(name: str, raw: Any, base: Path) -> Secret:
 def written(target: NotifyTarget) -> dict[str, Any]:
     """Return a channel as a settings file writes it, secrets and all: for the environment of our own processes."""
     where = {"command": list(target.command)} if target.command else {"url": target.url.reveal()}
-    return where | _plain(target) | ({"key": target.key.reveal()} if target.key else {})
+    secret = {"key": target.key.reveal()} if target.key else {}
+    return where | _plain(target) | secret | ({"template": target.template.text} if target.template else {})
 
 
 def shown(target: NotifyTarget) -> dict[str, Any]:
     """Return a channel as it may be shown."""
-    return {"name": target.name, "url": target.shown} | _plain(target) | ({"key": "***"} if target.key else {})
+    secret = {"key": target.key, "template": target.template}
+    return {"name": target.name, "url": target.shown} | _plain(target) | {key: "***" for key in secret if secret[key]}
 
 
 def _plain(target: NotifyTarget) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.rules import Tuning
 from celsched.domain.health.watched import LabelRule
+from celsched.domain.message_template import MessageTemplate
 from celsched.domain.notice_times import NoticeTimes
 from celsched.domain.policy import OnStoreOutage
 from celsched.settings.secret import Secret, mask_after_scheme
@@ -23,8 +24,8 @@ SEVERITIES = ("info", "warning", "critical")
 class NotifyTarget:
     """A channel: where it sends, the name by which commands call it, and which alerts it gets.
 
-    `url` is empty where `command` is a program with its arguments. `key` signs what a webhook posts. Alerts must have
-    one of `severities` and of `kinds` (none: all), and carry all of `labels`.
+    `url` is empty where `command` is a program with its arguments. `key` signs what a webhook posts, `template`
+    makes it. Alerts must have one of `severities` and of `kinds` (none: all), and carry all of `labels`.
     """
 
     name: str
@@ -34,6 +35,7 @@ class NotifyTarget:
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     command: tuple[str, ...] = field(default=(), repr=False)
     key: Secret | None = field(default=None, repr=False)
+    template: MessageTemplate | None = field(default=None, repr=False)
 
     @property
     def shown(self) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from celsched.domain.message_template import MessageTemplate
 from celsched.errors import SettingsError
 from celsched.notify import Address, Outgoing, SendFailed, http, sender_of
 from celsched.notify.channel import scrub
@@ -101,6 +102,48 @@ def test_a_webhook_gets_signed_json(receiver: HttpReceiver, clock: ManualClock) 
 def test_without_a_key_nothing_is_signed(receiver: HttpReceiver, clock: ManualClock) -> None:
     send(hook(receiver), clock)
     assert "X-Celsched-Signature" not in receiver.requests[0].headers
+
+
+TEMPLATE = r"""
+{"text": "*${title}*\n${body}", "routing_key": "hunter2-$$", "n": ${firing}, "over": ${resolved},
+ "dedup": "celsched/${group}", "all": ${alerts}}
+"""
+
+
+def test_a_template_makes_what_is_sent_and_signed(receiver: HttpReceiver, clock: ManualClock) -> None:
+    message = replace(MESSAGE, title='گزارش "شب" \\', body='سطر یک\n"دو"\t')
+    send(hook(receiver), clock, message, template=MessageTemplate.parse(TEMPLATE), key="کلید")
+    (request,) = receiver.requests
+    assert json.loads(request.body) == {
+        "text": f"*{message.title}*\n{message.body}",
+        "routing_key": "hunter2-$",
+        "n": 1,
+        "over": False,
+        "dedup": "celsched/late_start",
+        "all": [ALERT],
+    }
+    assert request.body.startswith(b'\n{"text": "*'), "but for its values it is the template, byte for byte"
+    assert "گزارش".encode() in request.body
+    wanted = hmac.new("کلید".encode(), request.body, hashlib.sha256).hexdigest()
+    assert request.headers["X-Celsched-Signature"] == f"sha256={wanted}"
+    assert request.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert request.headers["Idempotency-Key"].startswith("late_start/queue=")
+
+
+def test_what_a_template_makes_is_tried_again_before_it_is_sent(receiver: HttpReceiver, clock: ManualClock) -> None:
+    send_it = sender_of(Address("c", hook(receiver), template=MessageTemplate.parse(TEMPLATE)), clock)
+    with pytest.raises(SendFailed, match=r"its template yields no JSON: .* surrogates not allowed"):
+        send_it(replace(MESSAGE, title="\ud800"))
+    assert receiver.requests == []
+    send_it(MESSAGE)
+
+
+def test_a_server_that_repeats_the_template_shows_nothing_of_it(receiver: HttpReceiver, clock: ManualClock) -> None:
+    receiver.statuses, receiver.echoes = [400], True
+    said = why_not(hook(receiver), clock, template=MessageTemplate.parse(TEMPLATE))
+    assert said.startswith("127.0.0.1 answered 400 Bad Request: ")
+    assert "routing_key" in said
+    assert "hunter2" not in said
 
 
 @pytest.mark.parametrize("status", [500, 404, 302, 429])

@@ -26,13 +26,17 @@ class Received:
 
 @dataclass
 class HttpReceiver:
-    """An HTTP server. `statuses` are given out one by one, then 200; while `hangs` is set it answers nothing."""
+    """An HTTP server. `statuses` are given out one by one, then 200; while `hangs` is set it answers nothing.
+
+    With `echoes` it answers what it was sent.
+    """
 
     url: str
     requests: list[Received] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
     hangs: threading.Event = field(default_factory=threading.Event)
     drips: bool = False
+    echoes: bool = False
     over: threading.Event = field(default_factory=threading.Event)
 
     def paths(self) -> list[str]:
@@ -63,7 +67,7 @@ def http_receiver(port: int = 0) -> Iterator[HttpReceiver]:
                 return
             self.send_response(receiver.statuses.pop(0) if receiver.statuses else 200)
             self.end_headers()
-            self.wfile.write(b"said by the receiver")
+            self.wfile.write(body if receiver.echoes else b"said by the receiver")
 
         do_GET = do_POST = _receive
 

@@ -3,6 +3,7 @@
 Nothing is sent.
 """
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from celsched.errors import SettingsError
 from celsched.settings import load, subprocess_environment
 from celsched.settings.table import SETTINGS, shown, variable_text
 
-TOML = """
+TOML = r"""
 watch_ping = "outside"
 [[notify]]
 name = "نوبت"
@@ -20,6 +21,9 @@ key = "hunter2"
 severity = ["critical"]
 kinds = ["missed", "no_next"]
 labels = {team = "مالی"}
+template = '''
+{"token": "hunter2", "متن": "${title}\n${body}", "n": ${firing}}
+'''
 [[notify]]
 command = ["/usr/bin/pager", "--token", "hunter2"]
 [[notify]]
@@ -44,6 +48,13 @@ def test_channels_and_pings_are_read_and_handed_on_whole_and_shown_without_secre
     )
     assert first.key is not None
     assert first.key.reveal() == "hunter2"
+    assert first.template is not None
+    assert json.loads(first.template.render({"title": "شب", "firing": 2})) == {
+        "token": "hunter2",
+        "متن": "شب\n",
+        "n": 2,
+    }
+    assert pager.template is None
     assert (pager.name, pager.command) == ("pager", ("/usr/bin/pager", "--token", "hunter2"))
     assert (log.name, page.command) == ("log", ("/usr/bin/page", "a b"))
     assert settings.pings[0].url.reveal() == "https://hc.example/hunter2"
@@ -74,3 +85,30 @@ def test_mistakes_are_refused(tmp_path: Path, toml: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message) as caught:
         load({}, {}, tmp_path)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("channel", "message", "hint"),
+    [
+        (
+            """url = "webhook+https://h"\ntemplate = '''\n{"a": "hunter2",\n "b": ${title} ${body}}'''""",
+            "has for 'chat' a `template` that yields no JSON: Expecting ',' delimiter in its line 2, column 16",
+            None,
+        ),
+        ("""url = "webhook+https://h"\ntemplate = '{"a": "${titel}"}'""", "names `${titel}`, which", "`title`"),
+        ("""url = "webhook+https://h"\ntemplate = {a = "${title}"}""", "a `template` that is no text", "'''"),
+        ('url = "json://h"\ntemplate = "{}"', "a `template`, which only a webhook takes", "webhook+"),
+        ('command = ["x"]\ntemplate = "{}"', "a `template`, which only a webhook takes", "webhook+"),
+    ],
+)
+def test_a_bad_template_is_refused_with_its_place_when_settings_are_read(
+    tmp_path: Path, channel: str, message: str, hint: str | None
+) -> None:
+    text = f'timezone = "UTC"\n[[notify]]\nname = "chat"\n{channel}\n'
+    (tmp_path / "celsched.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load({}, {}, tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path}/celsched.toml:2: `notify` ")
+    assert message in str(caught.value)
+    assert hint is None or hint in str(caught.value.hint)
+    assert "hunter2" not in f"{caught.value} {caught.value.hint}"
