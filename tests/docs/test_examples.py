@@ -2,6 +2,9 @@
 
 import io
 import json
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,10 @@ import pytest
 from celsched.cli.app import main
 from celsched.cli.context import CliContext
 from celsched.cli.exits import ExitCode
+from celsched.domain.message_template import FIELDS
 from tests.docs.project import EXAMPLES, Shell, copy_of
+from tests.docs.readme import README
+from tests.support.waiting import wait_until
 
 MANIFESTS = [path for path in sorted(EXAMPLES.rglob("*.yaml")) if ".celsched" not in path.parts]
 UNITS = {"celsched.service": "daemon", "celsched-worker.service": "worker", "celsched-watch.service": "watch"}
@@ -90,3 +96,50 @@ def _ok(shell: Shell, script: str) -> str:
     result = shell.run(script)
     assert result.returncode == 0, result.stderr
     return result.stdout
+
+
+def test_the_webhook_arrives_signed_as_its_template_draws_it(tmp_path: Path) -> None:
+    shell = copy_of("webhook", tmp_path)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = shell.folder / "celsched.toml"
+    settings.write_text(settings.read_text(encoding="utf-8").replace(":8065/", f":{port}/"), encoding="utf-8")
+    log = shell.folder / "receiver.log"
+    with log.open("wb") as out:
+        receiver = subprocess.Popen(
+            [sys.executable, "receiver.py", str(port), "choose your own"], cwd=shell.folder, stdout=out, stderr=out
+        )
+    try:
+        wait_until(lambda: _answers(port), message="the receiver listens")
+        shown = _ok(shell, "celsched config notify")
+        assert "***" in shown
+        assert "username" not in shown
+        assert _ok(shell, "celsched alerts test chat").strip() == "chat: accepted"
+        word, _, body = log.read_text(encoding="utf-8").strip().partition(" ")
+    finally:
+        receiver.kill()
+        receiver.wait()
+    assert word == "signed"
+    assert json.loads(body) == {
+        "username": "celsched",
+        "text": json.loads(body)["text"],
+        "props": {"severity": "info", "resolved": False, "count": 1, "thread": None},
+    }
+    title, _, text = json.loads(body)["text"].partition("\n")
+    assert title == "**[test] celsched: this is a test**"
+    assert text.endswith("سلام")
+
+
+def test_the_documents_name_every_field_of_a_template() -> None:
+    for document in (README, EXAMPLES / "webhook" / "README.md"):
+        text = document.read_text(encoding="utf-8")
+        assert not [name for name in FIELDS if f"`${{{name}}}`" not in text]
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
