@@ -9,6 +9,8 @@ import pytest
 
 from celsched.clock import SystemClock
 from celsched.domain.health.kinds import AlertKind
+from celsched.domain.health.watched import RuleBook
+from celsched.domain.notice_times import NoticeTimes
 from celsched.domain.notices import Channel
 from celsched.errors import SettingsError
 from celsched.monitor.deliver import Courier, Delivery, Plan, Planner
@@ -39,7 +41,9 @@ class Told:
         zone = ZoneInfo("UTC")
         planner = Planner(self._store, self._store.clock, Plan([Channel("x")], Flapping(), zone, timedelta(days=30)))
         courier = Courier(self._store, self._store.clock, "x", self._send, fault=no_fault)
-        return Delivery(planner, [courier], Outage(self._store.clock, [], zone, hold=None), SystemClock())
+        rule = RuleBook().rules()[AlertKind.STORE_DOWN]
+        outage = Outage(self._store.clock, [], zone, rule=rule, record=lambda alert: None, times=NoticeTimes())
+        return Delivery(planner, [courier], outage, SystemClock())
 
     def _send(self, message: Outgoing) -> None:
         self.titles.append(message.title)
