@@ -1,14 +1,16 @@
 """Owns T2, T3 and T10: which executions are to be published, and what is known of it. It never talks to a broker."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, TextClause, exists, func, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, Text, TextClause, case, exists, func, literal, not_, or_, select
+from sqlalchemy.types import TypeEngine
 
 from celsched.domain.execution import State
 from celsched.store.tables import UNSENT, executions
-from celsched.store.transitions import CLAIMABLE, move, without_waiting
+from celsched.store.transitions import CLAIMABLE, move, move_all, without_waiting
 from celsched.store.types import Instant
 
 LONGEST = timedelta(minutes=5)
@@ -60,26 +62,34 @@ def take(
     )
     if tx.dialect.name != "sqlite":
         query = query.with_for_update(skip_locked=True)
-    parcels = []
-    for row in tx.execute(query).all():
-        task_id = name(row.id, row.attempt, row.publishes + 1)
-        lease = min(republish * 2 ** min(row.sends, 10), LONGEST)
-        move(
-            tx,
-            row.id,
-            CLAIMABLE,
-            executions.c.attempt == row.attempt,
-            publish_after=now + lease,
-            publishes=executions.c.publishes + 1,
-            sends=executions.c.sends + 1,
-            celery_task_id=task_id,
-            # Later only if its clock was set back. It must not wait for that clock if this message is lost either.
-            dispatch_at=min(row.dispatch_at, now),
+    rows = tx.execute(query).all()
+    if not rows:
+        return []
+    parcels = [
+        Parcel(
+            *(row.id, row.attempt, row.publishes + 1, name(row.id, row.attempt, row.publishes + 1)),
+            *(row.queue_name, row.priority, row.subject),
         )
-        parcels.append(
-            Parcel(row.id, row.attempt, row.publishes + 1, task_id, row.queue_name, row.priority, row.subject)
-        )
+        for row in rows
+    ]
+    until = {row.id: now + min(republish * 2 ** min(row.sends, 10), LONGEST) for row in rows}
+    move_all(
+        tx,
+        until,
+        CLAIMABLE,
+        publish_after=_each(until, Instant()),
+        publishes=executions.c.publishes + 1,
+        sends=executions.c.sends + 1,
+        celery_task_id=_each({parcel.execution_id: parcel.task_id for parcel in parcels}, Text()),
+        # Later only if its clock was set back. It must not wait for that clock if this message is lost either.
+        dispatch_at=case((executions.c.dispatch_at > now, literal(now, Instant())), else_=executions.c.dispatch_at),
+    )
     return parcels
+
+
+def _each(values: Mapping[int, object], kind: TypeEngine[Any]) -> ColumnElement[Any]:
+    """Return what is, in each execution's row, its own value."""
+    return case({number: literal(value, kind) for number, value in values.items()}, value=executions.c.id)
 
 
 def sent(tx: Connection, parcels: Iterable[Parcel], now: datetime) -> None:
@@ -88,16 +98,12 @@ def sent(tx: Connection, parcels: Iterable[Parcel], now: datetime) -> None:
     The guard is the whole safety: a fast worker has often claimed it already, and must not be undone. A row that
     somebody else holds is left: most likely it is being claimed, and else it is sent and marked once more.
     """
+    attempts: dict[int, list[int]] = {}
     for parcel in _free(tx, parcels):
-        move(
-            tx,
-            parcel.execution_id,
-            (State.PENDING, State.RETRYING),
-            executions.c.attempt == parcel.attempt,
-            not_(executions.c.waits),
-            state=State.QUEUED,
-            queued_at=now,
-        )
+        attempts.setdefault(parcel.attempt, []).append(parcel.execution_id)
+    for attempt, numbers in attempts.items():
+        guards = (executions.c.attempt == attempt, not_(executions.c.waits))
+        move_all(tx, numbers, (State.PENDING, State.RETRYING), *guards, state=State.QUEUED, queued_at=now)
 
 
 def put_back(tx: Connection, parcels: Iterable[Parcel], again_at: datetime) -> None:

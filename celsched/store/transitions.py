@@ -38,6 +38,21 @@ def move(
     return bool(done.rowcount == 1)
 
 
+def move_all(
+    tx: Connection, execution_ids: Iterable[int], sources: Iterable[State], *guards: ColumnElement[bool], **values: Any
+) -> int:
+    """Update those of the executions for which `move` would do it, in one statement; return how many they were.
+
+    The caller has locked them, else two such statements could wait for each other.
+    """
+    done = tx.execute(
+        update(executions)
+        .where(executions.c.id.in_(list(execution_ids)), executions.c.state.in_(tuple(sources)), *guards)
+        .values(**values)
+    )
+    return done.rowcount
+
+
 def without_waiting(tx: Connection, execution_ids: Iterable[int]) -> set[int]:
     """Lock those of the executions that nobody else has locked, and return them.
 
