@@ -65,9 +65,9 @@ def test_the_times_of_the_settings_are_those_of_the_messages(
     """
     settle(store, find(since=CLOCK.now() - timedelta(hours=1)))
     with delivering(store, tmp_path, toml):
-        wait_until(lambda: receiver.requests, timeout=20, message="nothing is waited for")
+        wait_until(lambda: receiver.requests, timeout=25, message="nothing is waited for")
         settle(store)
-        wait_until(lambda: len(receiver.requests) == 2, timeout=20, message="its end a second later")
+        wait_until(lambda: len(receiver.requests) == 2, timeout=60, message="its end a second later")
     assert [body["reason"] for body in bodies(receiver)] == ["firing", "resolved"]
 
 
@@ -87,7 +87,7 @@ def test_a_template_can_name_every_field_that_is_posted_without_one(
     """
     settle(store, find(since=CLOCK.now() - timedelta(hours=1)))
     with delivering(store, tmp_path, toml):
-        wait_until(lambda: len(receiver.requests) == 2, timeout=20, message="both channels are told")
+        wait_until(lambda: len(receiver.requests) == 2, timeout=60, message="both channels are told")
     assert sorted(receiver.paths()) == ["/made", "/plain"]
     first, second = bodies(receiver)
     assert first == second
