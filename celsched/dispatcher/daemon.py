@@ -83,6 +83,7 @@ class Daemon:
         self._chores = (
             Chore(parts.clock, recover_every, parts.recovery.run_once),
             Chore(parts.clock, timedelta(minutes=10), parts.housekeeping.run_once),
+            Chore(parts.clock, timedelta(seconds=1), parts.housekeeping.go_on),
             *(Chore(parts.clock, every, work) for every, work in parts.chores),
         )
 

@@ -3,6 +3,7 @@
 import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from celsched.clock import Clock
 from celsched.domain.compose import subject_of
@@ -15,7 +16,9 @@ from celsched.store.store import Store, Tx
 
 log = logging.getLogger(__name__)
 _ROUNDS = 20
-"""Batches a call removes at most, so that a huge backlog never holds up the scan for long."""
+"""Batches of alerts that a call removes at most, so that a huge backlog never holds up the scan for long."""
+_LONGEST = 0.25
+"""Seconds after which it begins no further batch of executions: fire times wait meanwhile, in the same thread."""
 _SUMMED = 200
 """Resting schedules that a call looks at, for the same reason."""
 _SLACK = timedelta(days=1)
@@ -31,23 +34,40 @@ class Housekeeping:
         self._settings = settings
         self._keep = keep
         self._looked_at = 0
+        self._last = retention.Purged(0, 0)
+        self._gone = 0
 
     def run_once(self) -> int:
-        """Purge what ended, and alerts that were resolved, longer ago than `keep`; return how many executions went."""
+        """Purge what ended, and alerts that were resolved, longer ago than `keep`; return how many executions went.
+
+        It stops in the midst where there is much, and `go_on` goes on.
+        """
         before = self._clock.now() - self._keep
         self._sum_up_some(before)
-        gone = 0
-        for _ in range(_ROUNDS):
-            purged = self._store.write(lambda tx: retention.purge_batch(tx, before))
-            gone += purged.executions
-            if purged.executions < retention.BATCH:
-                break
+        gone = self._purge(before)
         for _ in range(_ROUNDS):
             if self._store.write(lambda tx: retention.purge_alerts(tx, before)) < retention.BATCH:
                 break
         self._store.write(lambda tx: instances.forget(tx, self._clock.now()))
-        if gone:
-            log.info("purged %d executions that ended before %s", gone, before.isoformat(), extra={"action": "purged"})
+        return gone
+
+    def go_on(self) -> int:
+        """Purge on, if the last call left something."""
+        return self._purge(self._clock.now() - self._keep) if self._last.more else 0
+
+    def _purge(self, before: datetime) -> int:
+        begun, gone = self._clock.monotonic(), 0
+        while True:
+            batch = partial(retention.purge_batch, before=before, on_at=self._last.on_at)
+            self._last = self._store.write(batch)
+            gone += self._last.executions
+            if not self._last.more or self._clock.monotonic() - begun >= _LONGEST:
+                break
+        self._gone += gone
+        if self._gone and not self._last.more:
+            said = "purged %d executions that ended before %s"
+            log.info(said, self._gone, before.isoformat(), extra={"action": "purged"})
+            self._gone = 0
         return gone
 
     def _sum_up_some(self, before: datetime) -> None:

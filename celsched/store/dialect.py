@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Table, Text
+from sqlalchemy import ColumnElement, Connection, Insert, Table, Text
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -20,6 +20,8 @@ class Dialect:
     """What opens a writing transaction."""
     limits: str | None
     """A statement that sets the limits of the transaction it is the first statement of."""
+    by_index: str | None
+    """A statement after which the transaction goes by indexes only; where it is missing the planner does anyway."""
 
     def insert(self, table: Table) -> Any:
         """Return the dialect's INSERT, which has `on_conflict_do_nothing` and `on_conflict_do_update`."""
@@ -35,11 +37,25 @@ def _limits(statement: str, lock: str, idle: str) -> str:
     )
 
 
+def _off(*settings: str) -> str:
+    return "SELECT " + ", ".join(f"set_config('{setting}', 'off', true)" for setting in settings)
+
+
 POSTGRESQL = Dialect(
-    "postgresql", row_locks=True, notifies=True, begin_write="BEGIN", limits=_limits("5s", "3s", "10s")
+    "postgresql",
+    row_locks=True,
+    notifies=True,
+    begin_write="BEGIN",
+    limits=_limits("5s", "3s", "10s"),
+    by_index=_off("enable_seqscan", "enable_bitmapscan", "enable_sort"),
 )
 # Deferred BEGIN ends in "database is locked" at once, whatever the busy timeout (measured, reliability.md section 2).
-SQLITE = Dialect("sqlite", row_locks=False, notifies=False, begin_write="BEGIN IMMEDIATE", limits=None)
+SQLITE = Dialect("sqlite", row_locks=False, notifies=False, begin_write="BEGIN IMMEDIATE", limits=None, by_index=None)
+
+
+def dialect_of(tx: Connection) -> Dialect:
+    """Return the dialect of the database that a transaction is open on."""
+    return SQLITE if tx.dialect.name == SQLITE.name else POSTGRESQL
 
 
 def unindexed(column: ColumnElement[Any]) -> ColumnElement[Any]:

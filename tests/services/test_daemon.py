@@ -1,10 +1,12 @@
 """The daemon as a whole on a real store: it scans, publishes, says that it lives, survives faults, and stops clean."""
 
+import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ from celsched.operations.control import pause, resume
 from celsched.operations.requests import RunNow, run_now
 from celsched.operations.scope import Scope
 from celsched.service import ServiceManager
-from celsched.store import definitions, instances
+from celsched.store import definitions, instances, retention
 from celsched.store.definitions import StoredSchedule
 from celsched.store.presence import Presence
 from celsched.store.store import Store
@@ -169,6 +171,49 @@ def test_housekeeping_purges_what_ended_long_ago(scope: Scope, clock: ManualCloc
 
     assert Housekeeping(scope.store, clock, {}, keep=timedelta(days=30)).run_once() == 1
     assert [one.id for one in all_executions(scope.store)] == [young]
+
+
+@pytest.fixture
+def slow_purge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call of housekeeping gets through one execution."""
+    monkeypatch.setattr("celsched.dispatcher.housekeeping._LONGEST", 0.0)
+    monkeypatch.setattr(retention, "purge_batch", partial(retention.purge_batch, limit=1))
+
+
+@pytest.mark.usefixtures("slow_purge")
+def test_a_long_purge_goes_on_in_the_next_turns_and_is_reported_once(
+    scope: Scope, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    add_task(scope)
+
+    def three_old_ones() -> None:
+        for _ in range(3):
+            run(scope.store, run_now(scope, RunNow("task")))
+        clock.advance(timedelta(days=30, seconds=1))
+
+    three_old_ones()
+    housekeeping = Housekeeping(scope.store, clock, {}, keep=timedelta(days=30))
+    assert housekeeping.go_on() == 0, "only what was begun"
+    assert [housekeeping.run_once(), *(housekeeping.go_on() for _ in range(3))] == [1, 1, 1, 0]
+    assert [one.message for one in caplog.records if "purged" in one.message] == [
+        f"purged 3 executions that ended before {(clock.now() - timedelta(days=30)).isoformat()}"
+    ]
+    three_old_ones()
+    assert housekeeping.go_on() == 0, "it had come to the end"
+    assert len(all_executions(scope.store)) == 3
+
+
+@pytest.mark.usefixtures("slow_purge")
+def test_a_daemon_does_not_leave_the_rest_of_a_long_purge_for_later(
+    store: Store, scope: Scope, moving: ShiftedClock, publisher: RecordingPublisher
+) -> None:
+    add_task(scope)
+    for _ in range(3):
+        run(store, run_now(scope, RunNow("task")))
+    moving.skip(timedelta(days=31))
+    with _running(_parts(store, publisher)):
+        wait_until(lambda: not all_executions(store), timeout=20, message="all of them are gone")
 
 
 def test_housekeeping_purges_alerts_that_are_long_over(store: Store, clock: ManualClock) -> None:
