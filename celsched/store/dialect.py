@@ -16,6 +16,8 @@ class Dialect:
     """Whether SELECT .. FOR UPDATE [SKIP LOCKED] exists; without it one writer at a time holds the whole file."""
     notifies: bool
     """Whether NOTIFY exists; without it a change shows in PRAGMA data_version."""
+    arrays: bool
+    """Whether a parameter can be a list, so that many rows share a round trip; a file needs none."""
     begin_write: str
     """What opens a writing transaction."""
     limits: str | None
@@ -45,12 +47,21 @@ POSTGRESQL = Dialect(
     "postgresql",
     row_locks=True,
     notifies=True,
+    arrays=True,
     begin_write="BEGIN",
     limits=_limits("5s", "3s", "10s"),
     by_index=_off("enable_seqscan", "enable_bitmapscan", "enable_sort"),
 )
 # Deferred BEGIN ends in "database is locked" at once, whatever the busy timeout (measured, reliability.md section 2).
-SQLITE = Dialect("sqlite", row_locks=False, notifies=False, begin_write="BEGIN IMMEDIATE", limits=None, by_index=None)
+SQLITE = Dialect(
+    "sqlite",
+    row_locks=False,
+    notifies=False,
+    arrays=False,
+    begin_write="BEGIN IMMEDIATE",
+    limits=None,
+    by_index=None,
+)
 
 
 def dialect_of(tx: Connection) -> Dialect:

@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from celsched.domain.execution import LogLine
 from celsched.operations.requests import RunNow, run_now
@@ -39,6 +41,23 @@ def test_lines_come_back_in_order_and_repeating_stores_nothing_twice(store: Stor
     store.write(lambda tx: logs.append(tx, []))
 
     assert store.read(lambda tx: logs.read(tx, lines[0].execution_id)) == lines
+
+
+def test_many_lines_are_one_statement_and_none_of_their_characters_means_anything(
+    store: Store, lines: list[LogLine]
+) -> None:
+    odd = ["", "NULL", "{a,b}", '"', "'", "\\", "\\N", "%s", ":text", "a,b", " ", "\n", "نیم\u200cفاصله", "{", "🙂"]
+    more = [replace(lines[0], attempt=3, seq=seq, text=odd[seq % len(odd)]) for seq in range(12_000)]
+    sent: list[int] = []
+
+    @event.listens_for(store.engine, "before_cursor_execute")
+    def _sent(_c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+        if "execution_logs" in statement:
+            sent.append(len(parameters[0] if many else parameters))
+
+    store.write(lambda tx: logs.append(tx, more))
+    assert sent == [7, 7, 7], "so many values, or lists of values, were handed over"
+    assert store.read(lambda tx: logs.tail(tx, lines[0].execution_id, 12_000)) == more
 
 
 @pytest.mark.parametrize(("after", "left"), [((1, 0), 5), ((1, 2), 3), ((2, 1), 1), ((2, 2), 0), ((0, 0), 6)])
