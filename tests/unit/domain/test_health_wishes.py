@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from celsched.domain.health.kinds import KINDS, AlertKind, Severity
+from celsched.domain.health.kinds import KINDS, SETTINGS_ONLY, SWITCH_ONLY, AlertKind, Severity
 from celsched.domain.health.rules import LENGTHS, SHARES, Tuning
 from celsched.domain.health.watched import LabelRule, RuleBook
 from celsched.domain.health.wishes import AlertWishes, decode_wishes, encode_wishes, merged_wishes, plain_wishes
@@ -25,8 +25,8 @@ def _everything() -> dict[str, Any]:
         kind.kind.value: {
             "severity": "info", "hold": "1m", **{name: value(name) for name in kind.parameters}, "runbook": BOOK + "/1"
         }
-        for kind in KINDS.values()
-    } | {"ping": "شبانه", "runbook": BOOK}  # fmt: skip
+        for kind in KINDS.values() if kind.kind not in SETTINGS_ONLY | SWITCH_ONLY
+    } | {"no_worker": False, "ping": "شبانه", "runbook": BOOK}  # fmt: skip
 
 
 @pytest.mark.parametrize(
