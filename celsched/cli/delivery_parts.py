@@ -46,7 +46,7 @@ class Telling:
     def _looked(self, gaps: str | None) -> None:
         self._delivery.outage.answers()
         if self._heart is not None:
-            self._heart.beat(gaps)
+            self._heart.beat("; ".join(one for one in (gaps, self._delivery.gaps) if one) or None)
 
     @contextmanager
     def running(self, stop: threading.Event) -> Iterator[None]:

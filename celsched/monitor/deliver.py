@@ -6,27 +6,35 @@ leaves it to be sent again. A channel that hangs holds up nobody but itself.
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from celsched.clock import Clock
+from celsched.domain.health.gap import Gap, summary
 from celsched.domain.notice_text import details_of, text_of
 from celsched.domain.notice_times import NoticeTimes
 from celsched.domain.notices import Channel, Notice
-from celsched.errors import CelschedError, StoreUnreachable
+from celsched.domain.silencing import Hush
+from celsched.errors import CelschedError, NotPermitted, StoreUnreachable, Unreachable
+from celsched.monitor.gaps import GapLog
 from celsched.monitor.outage import Outage, Straight
+from celsched.monitor.wording import storable, worded
 from celsched.notify import Outgoing, Send, SendFailed
 from celsched.notify.channel import TIMEOUT
 from celsched.runloop import run_until_stopped
 from celsched.store import notice_plan, notices, pings, silences
-from celsched.store.notice_plan import Flapping
+from celsched.store.notice_plan import Draft, Flapping, Letter
 from celsched.store.notices import Message
 from celsched.store.store import Store
+from celsched.store.types import to_json
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 HOLD = timedelta(seconds=TIMEOUT + 10)
 """How long a leased message is left to its courier: longer than any send takes."""
 _PLAN_EVERY, _LOOK_EVERY, _FORGET_EVERY = 5.0, 2.0, 600.0
@@ -56,21 +64,73 @@ class Planner:
         self._clock = clock
         self._plan = plan
         self._forgot: float | None = None
+        self._said = GapLog("it is tried again, the rest goes on")
+        self.gaps: str | None = None
 
     def run_once(self) -> int:
-        """Queue what is due, mark what is silenced or muted, forget what is old; return how many messages."""
-        now = self._clock.now()
-        plan = self._plan
-        wanted = self._store.read(lambda tx: notice_plan.draft(tx, plan.channels, plan.flapping, plan.times, now))
-        queued = self._store.write(lambda tx: notice_plan.carry_out(tx, wanted, self._word, now)) if wanted else 0
-        if self._plan.pings:
-            queued += self._store.write(lambda tx: pings.queue_pings(tx, self._plan.pings, now))
-        self._forget()
+        """Queue what is due, mark what is silenced or muted, forget what is old; return how many messages.
+
+        What fails is set aside until the next look, and the rest goes on; raise only that the store is away.
+        """
+        now, plan, gaps = self._clock.now(), self._plan, list[Gap]()
+        wanted = self._fenced(
+            "plan messages",
+            lambda: self._store.read(lambda tx: notice_plan.draft(tx, plan.channels, plan.flapping, plan.times, now)),
+            gaps,
+        )
+        queued = self._queue(wanted, now, gaps) if wanted else 0
+        if plan.pings:
+            queue = partial(self._store.write, lambda tx: pings.queue_pings(tx, plan.pings, now))
+            queued += self._fenced("queue pings", queue, gaps) or 0
+        self._fenced("forget old messages", self._forget, gaps)
+        self._said.tell(gaps)
+        self.gaps = summary(gaps)
         return queued
 
+    def _queue(self, wanted: Draft, now: datetime, gaps: list[Gap]) -> int:
+        """Write what is wanted, all at once; where that fails one by one, so that one stops no other."""
+        letters = self._letters(wanted, now, gaps)
+        together: list[Gap] = []
+        write = partial(self._write, wanted.marks, letters, now)
+        done = self._fenced("queue messages", write, together) if wanted.marks or letters else 0
+        if not together:
+            return done or 0
+        self._fenced("mark alerts", partial(self._write, wanted.marks, (), now), gaps)
+        return sum(
+            self._fenced(f"queue {_name_of(one)} for {one.group.channel}", partial(self._write, {}, [one], now), gaps)
+            or 0
+            for one in letters
+        )
+
+    def _write(self, marks: Mapping[Hush, Sequence[int]], letters: Sequence[Letter], now: datetime) -> int:
+        return self._store.write(lambda tx: notice_plan.carry_out(tx, marks, letters, now))
+
+    def _letters(self, wanted: Draft, now: datetime, gaps: list[Gap]) -> list[Letter]:
+        """Return the groups that change with their messages in words; without those that there are no words for."""
+        letters, barely = [], dict[int, Exception]()
+        for one in wanted.planned:
+            message = None if one.notice is None else worded(one.notice, self._word, now, gaps, barely)
+            if one.notice is None or message is not None:
+                letters.append(Letter(one.group, message))
+        for alert, error in barely.items():
+            words = ("could not word alert %d: %r; told without details", alert, error)
+            log.error(*words, extra={"action": "gap"}, exc_info=error)
+        return letters
+
     def _word(self, notice: Notice) -> Message:
-        text = text_of(notice, self._clock.now(), self._plan.zone)
-        return Message(notice.channel, notice.incident, notice.severity, text.title, text.body, details_of(notice))
+        text, details = text_of(notice, self._clock.now(), self._plan.zone), details_of(notice)
+        storable(text.title, text.body, to_json(details))
+        return Message(notice.channel, notice.incident, notice.severity, text.title, text.body, details)
+
+    def _fenced(self, place: str, work: Callable[[], T], gaps: list[Gap]) -> T | None:
+        """Return what is done; None, and a gap more, where it fails of itself and not for want of the store."""
+        try:
+            return work()
+        except (Unreachable, NotPermitted):
+            raise
+        except Exception as error:  # of whatever kind: it is told, and tried again
+            gaps.append(Gap(place, error))
+            return None
 
     def _forget(self) -> None:
         moment, now = self._clock.monotonic(), self._clock.now()
@@ -78,6 +138,10 @@ class Planner:
             self._forgot = moment
             self._store.write(lambda tx: notices.forget(tx, now - self._plan.keep, now))
             self._store.write(lambda tx: silences.forget(tx, now - self._plan.keep))
+
+
+def _name_of(letter: Letter) -> str:
+    return letter.group.key if letter.message is None else letter.message.incident
 
 
 class Courier:
@@ -144,6 +208,11 @@ class Delivery:
         self._planner = planner
         self._couriers = couriers
         self._clock = clock
+
+    @property
+    def gaps(self) -> str | None:
+        """What could not be planned or queued the last time, None where everything was."""
+        return self._planner.gaps
 
     @contextmanager
     def running(self, stop: threading.Event) -> Iterator[None]:

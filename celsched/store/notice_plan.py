@@ -3,22 +3,26 @@
 Each group is written under its version: of several watchers that plan at once, one queues the message.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, RowMapping, Select, Text, cast, select, update
 
 from celsched.domain.alert import Alert
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.notice_times import NoticeTimes
-from celsched.domain.notices import Channel, Group, Member, Notice, Planned, plan_notices
+from celsched.domain.notices import Channel, Group, Member, Planned, plan_notices
 from celsched.domain.silencing import Hush, Hushing
 from celsched.store import silences
+from celsched.store.alert_rows import instant, sound, sound_evidence
 from celsched.store.batches import batches
 from celsched.store.dialect import POSTGRESQL, SQLITE, unindexed
 from celsched.store.notices import Message, enqueue
+from celsched.store.readable import UNREADABLE, readable
 from celsched.store.tables import states
 from celsched.store.tables_watch import LIVING, alerts, notice_groups
 
@@ -42,9 +46,7 @@ class Draft:
         return bool(self.marks or self.planned)
 
 
-def draft(
-    tx: Connection, channels: Sequence[Channel], flapping: Flapping, times: NoticeTimes, now: datetime
-) -> Draft:
+def draft(tx: Connection, channels: Sequence[Channel], flapping: Flapping, times: NoticeTimes, now: datetime) -> Draft:
     """Look at alerts, silences and groups, and return what is to be written. It writes nothing itself."""
     groups = _groups(tx, [channel.name for channel in channels])
     told = sorted({member.alert for group in groups for member in group.members.values()})
@@ -59,12 +61,21 @@ def draft(
     return Draft(marks, plan_notices(channels, found, groups, hushing, times, now))
 
 
-def carry_out(tx: Connection, wanted: Draft, word: Callable[[Notice], Message], now: datetime) -> int:
-    """Write what a draft calls for, `word` giving each message its text; return how many messages were queued.
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A group's new state, with its message in words, if one is due."""
 
-    A group that another planner has changed since is left to the next look.
+    group: Group
+    message: Message | None = None
+
+
+def carry_out(tx: Connection, marks: Mapping[Hush, Sequence[int]], letters: Iterable[Letter], now: datetime) -> int:
+    """Write marks and groups and queue the messages; return how many.
+
+    A group that another planner has changed since is left to the next look. Nothing is worded here: what fails while
+    it is made must not take along what was written before it.
     """
-    for hush, ids in wanted.marks.items():
+    for hush, ids in marks.items():
         for part in batches(ids):
             tx.execute(
                 update(alerts)
@@ -72,19 +83,15 @@ def carry_out(tx: Connection, wanted: Draft, word: Callable[[Notice], Message], 
                 .values(silence_id=hush.silence, muted_by=hush.muted_by)
             )
     queued = 0
-    for planned in sorted(wanted.planned, key=lambda one: (one.group.channel, one.group.key)):
-        if _save(tx, planned.group) and planned.notice is not None:
-            queued += enqueue(tx, word(planned.notice), now)
+    for letter in sorted(letters, key=lambda one: (one.group.channel, one.group.key)):
+        if _save(tx, letter.group) and letter.message is not None:
+            queued += enqueue(tx, letter.message, now)
     return queued
 
 
 def mark(tx: Connection, now: datetime) -> None:
     """Write on every living alert what silences and mutes it now."""
-    carry_out(tx, Draft(draft(tx, (), Flapping(), NoticeTimes(), now).marks), _no_message, now)
-
-
-def _no_message(notice: Notice) -> Message:
-    raise AssertionError("marks come with no message")
+    carry_out(tx, draft(tx, (), Flapping(), NoticeTimes(), now).marks, (), now)
 
 
 def _save(tx: Connection, group: Group) -> bool:
@@ -117,21 +124,37 @@ def _encoded(member: Member) -> dict[str, Any]:
 
 
 def _groups(tx: Connection, channels: list[str]) -> list[Group]:
-    rows = tx.execute(select(notice_groups).where(notice_groups.c.channel.in_(channels))) if channels else ()
-    return [
-        Group(
-            channel=row.channel,
-            key=row.group_key,
-            version=row.version,
-            began_at=row.began_at,
-            sent_at=row.sent_at,
-            members={
-                key: Member(raw["alert"], Severity(raw["severity"]), raw.get("silenced", False))
-                for key, raw in row.members.items()
-            },
-        )
-        for row in rows
-    ]
+    """Return what was told of each group. Of a member that cannot be read nothing is known: it is told again."""
+    if not channels:
+        return []
+    g = notice_groups.c
+    members = cast(g.members, Text).label("told")
+    query = select(g.channel, g.group_key, g.version, g.began_at, g.sent_at, members).where(g.channel.in_(channels))
+    return readable(tx, query, g.channel + "\x1f" + g.group_key, "group of messages", _group)
+
+
+def _group(row: RowMapping) -> Group:
+    return Group(
+        channel=row["channel"],
+        key=row["group_key"],
+        version=row["version"],
+        began_at=row["began_at"],
+        sent_at=row["sent_at"],
+        members={key: member for key, raw in _raw_members(row["told"]) if (member := _member(raw)) is not None},
+    )
+
+
+def _raw_members(text: str) -> Iterable[tuple[str, Any]]:
+    with suppress(*UNREADABLE):
+        raw = json.loads(text)
+        return raw.items() if isinstance(raw, dict) else ()
+    return ()
+
+
+def _member(raw: Any) -> Member | None:
+    with suppress(*UNREADABLE):
+        return Member(int(raw["alert"]), Severity(raw["severity"]), bool(raw.get("silenced", False)))
+    return None
 
 
 _COLUMNS = [
@@ -141,7 +164,6 @@ _COLUMNS = [
         *("pending_since", "opened_at", "resolved_at", "acknowledged_at", "queue", "labels", "muted_by", "silence_id"),
     )
 ]
-_EVIDENCE = ("execution", "fire_time", "last_success_at", "error", "command", "count", "runbook")
 
 
 def _marked_alerts(tx: Connection, told: Sequence[int], flapping: Flapping, now: datetime) -> list[tuple[Alert, Hush]]:
@@ -149,15 +171,19 @@ def _marked_alerts(tx: Connection, told: Sequence[int], flapping: Flapping, now:
     query = select(*_COLUMNS, states.c.paused_at).join_from(
         alerts, states, alerts.c.schedule_id == states.c.schedule_id, isouter=True
     )
-    rows = list(tx.execute(query.where(LIVING).order_by(unindexed(alerts.c.id))))
-    living = {row.id for row in rows}
+    found = _readable(tx, query.where(LIVING).order_by(unindexed(alerts.c.id)))
+    living = {alert.id for alert, _ in found}
     for part in batches([number for number in told if number not in living]):
-        rows += tx.execute(query.where(alerts.c.id.in_(part)).order_by(alerts.c.id))
-    restless = _restless(tx, rows, flapping, now) if rows else set()
-    return [(_alert(row, restless), Hush(row.silence_id, row.muted_by)) for row in rows]
+        found += _readable(tx, query.where(alerts.c.id.in_(part)).order_by(alerts.c.id))
+    restless = _restless(tx, [alert for alert, _ in found], flapping, now) if found else set()
+    return [(replace(alert, flaps=True) if alert.fingerprint in restless else alert, mark) for alert, mark in found]
 
 
-def _restless(tx: Connection, rows: Iterable[Any], flapping: Flapping, now: datetime) -> set[str]:
+def _readable(tx: Connection, query: Select[Any]) -> list[tuple[Alert, Hush]]:
+    return readable(tx, query, alerts.c.id, "alert", _marked)
+
+
+def _restless(tx: Connection, present: Iterable[Alert], flapping: Flapping, now: datetime) -> set[str]:
     """Return the fingerprints that open too often, and those of which an alert says so."""
     after = now - flapping.within
     opens: dict[str, int] = {}
@@ -166,33 +192,34 @@ def _restless(tx: Connection, rows: Iterable[Any], flapping: Flapping, now: date
         opens[fingerprint] = opens.get(fingerprint, 0) + 1
     said = f"{AlertKind.FLAPPING}:"
     found = set()
-    for row in rows:
-        if row.state == "open" and row.opened_at > after:
-            opens[row.fingerprint] = opens.get(row.fingerprint, 0) + 1
-        if row.state == "open" and row.kind == AlertKind.FLAPPING:
-            found.add(row.fingerprint.removeprefix(said))
+    for alert in present:
+        if alert.open and alert.opened_at is not None and alert.opened_at > after:
+            opens[alert.fingerprint] = opens.get(alert.fingerprint, 0) + 1
+        if alert.open and alert.kind is AlertKind.FLAPPING:
+            found.add(alert.fingerprint.removeprefix(said))
     often = {fingerprint for fingerprint, count in opens.items() if count > flapping.opens}
     return {fingerprint for fingerprint in found | often if not fingerprint.startswith(said)}
 
 
-def _alert(row: Any, restless: set[str]) -> Alert:
-    since = row.details.get("since")
-    return Alert(
-        id=row.id,
-        fingerprint=row.fingerprint,
-        kind=AlertKind(row.kind),
-        severity=Severity(row.severity),
-        open=row.state == "open",
-        subject=row.subject,
-        summary=row.summary,
-        since=datetime.fromisoformat(since) if since else row.pending_since,
-        opened_at=row.opened_at,
-        resolved_at=row.resolved_at,
-        schedule_id=row.schedule_id,
-        queue=row.queue,
-        labels=row.labels,
-        evidence={name: row.details[name] for name in _EVIDENCE if row.details.get(name) is not None},
-        acknowledged=row.acknowledged_at is not None,
-        paused=row.paused_at is not None,
-        flaps=row.fingerprint in restless,
+def _marked(row: RowMapping) -> tuple[Alert, Hush]:
+    values, is_open = sound(row), row["state"] == "open"
+    alert = Alert(
+        id=values["id"],
+        fingerprint=values["fingerprint"],
+        kind=values["kind"],
+        severity=values["severity"],
+        open=is_open,
+        subject=values["subject"],
+        summary=values["summary"],
+        since=instant(values["details"].get("since")) or values["pending_since"],
+        # An open one without it would never be told.
+        opened_at=values["opened_at"] or (values["pending_since"] if is_open else None),
+        resolved_at=values["resolved_at"],
+        schedule_id=values["schedule_id"],
+        queue=values["queue"],
+        labels=values["labels"],
+        evidence=sound_evidence(values["details"]),
+        acknowledged=values["acknowledged_at"] is not None,
+        paused=values["paused_at"] is not None,
     )
+    return alert, Hush(values["silence_id"], values["muted_by"])

@@ -28,6 +28,7 @@ from celsched.domain.health.kinds import Severity
 from celsched.domain.health.machine_facts import ChannelHealth
 from celsched.domain.notices import PUSH_EVERY
 from celsched.store.dialect import POSTGRESQL, SQLITE, unindexed
+from celsched.store.readable import readable
 from celsched.store.tables_watch import TO_SEND, notice_groups, notifications
 from celsched.store.types import Instant
 
@@ -111,12 +112,13 @@ def _to_send(channel: str) -> tuple[TextClause | ColumnElement[bool], ...]:
 def lease(tx: Connection, channel: str, now: datetime, hold: timedelta) -> Leased | None:
     """Take the oldest message of the channel that is due; nobody else takes it for `hold`, unless it is settled before.
 
-    One that failed does not hold up those of other groups, but the later ones of its own.
+    One that failed does not hold up those of other groups, but the later ones of its own; one that cannot be read
+    holds up none.
     """
     due_from = now + LONGEST_BACKOFF + hold  # further ahead than ever set: the clock was put back since
     blocked: set[str] = set()
     query = select(notifications).where(*_to_send(channel)).order_by(unindexed(notifications.c.id)).limit(_WINDOW)
-    for row in tx.execute(query).mappings().all():
+    for row in readable(tx, query, notifications.c.id, "message", dict):
         group = group_of(row["incident"])
         if group in blocked:
             continue
@@ -142,7 +144,11 @@ def _take(tx: Connection, row: Any, until: datetime) -> bool:
 
 def _leased(row: Any) -> Leased:
     values = {name: row[name] for name in Message.__slots__}
-    message = Message(**values | {"severity": Severity(row["severity"])})
+    # Of a newer version, or edited by hand: its title and body tell it all the same.
+    known = row["severity"] in {severity.value for severity in Severity}
+    values["severity"] = Severity(row["severity"]) if known else Severity.CRITICAL
+    values["details"] = row["details"] if isinstance(row["details"], Mapping) else {}
+    message = Message(**values)
     return Leased(row["id"], message, row["tries"] + 1, row["failures"], row["created_at"])
 
 

@@ -46,7 +46,12 @@ def plan(store: Store, channels: Sequence[Channel] = (MAIL,)) -> int:
     """Plan once; return how many messages were queued."""
     now = store.clock.now()
     draft = store.read(lambda tx: notice_plan.draft(tx, channels, notice_plan.Flapping(), NoticeTimes(), now))
-    return store.write(lambda tx: notice_plan.carry_out(tx, draft, word, now))
+    return store.write(lambda tx: notice_plan.carry_out(tx, draft.marks, letters(draft), now))
+
+
+def letters(draft: notice_plan.Draft) -> list[notice_plan.Letter]:
+    """Return the groups of a draft with their messages."""
+    return [notice_plan.Letter(one.group, None if one.notice is None else word(one.notice)) for one in draft.planned]
 
 
 def message(incident: str = "missed#1.1", channel: str = "mail") -> Message:

@@ -20,7 +20,7 @@ from celsched.operations.scope import Scope
 from celsched.store import alerts, notice_plan, silences
 from celsched.store.store import Store
 from celsched.store.tables_watch import notifications
-from tests.store.messages import MAIL, find, lease, plan, settle, word
+from tests.store.messages import MAIL, find, lease, letters, plan, settle
 from tests.support.clock import ManualClock
 from tests.support.factories import add_schedule
 
@@ -128,7 +128,7 @@ def test_planners_at_once_queue_each_message_once(store: Store, clock: ManualClo
         def one(now: Any = now, together: threading.Barrier = together) -> None:
             draft = store.read(lambda tx: notice_plan.draft(tx, channels, notice_plan.Flapping(), NoticeTimes(), now))
             together.wait(10)
-            queued.append(store.write(lambda tx: notice_plan.carry_out(tx, draft, word, now)))
+            queued.append(store.write(lambda tx: notice_plan.carry_out(tx, draft.marks, letters(draft), now)))
 
         threads = [threading.Thread(target=one) for _ in range(3)]
         for thread in threads:
