@@ -7,14 +7,11 @@ import contextlib
 import logging
 import os
 import random
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import uuid4
-
-from billiard.exceptions import SoftTimeLimitExceeded
 
 from celsched.context import Current, Frame, frame
 from celsched.domain.execution import Execution, Recipe
@@ -25,8 +22,9 @@ from celsched.store.claims import Claimant, Refusal
 from celsched.store.endings import Ended, Ending
 from celsched.store.store import FOR_EVER, Tx
 from celsched.worker import processes
-from celsched.worker.body import Interrupted, perform
+from celsched.worker.body import perform
 from celsched.worker.capture import Recorder, capturing, redirecting
+from celsched.worker.interrupts import interruptible
 from celsched.worker.ledger import report_progress
 from celsched.worker.leftovers import end_leftovers
 from celsched.worker.outcome import tell
@@ -213,7 +211,7 @@ def _body(job: _Job, execution: Execution, recipe: Recipe, task_id: str) -> Endi
     before = processes.children()
     body = f"{runtime.identity.id}/{execution.id}.{execution.attempt}"
     try:
-        with _signals(recipe) as stoppable:
+        with interruptible(recipe.soft_time_limit) as stoppable:
             with processes.marked(body, alone=runtime.index is not None), _captured(job, mine):
                 ending = perform(execution, recipe, runtime.rules, task_id=task_id, stoppable=stoppable)
             # A request to stop must not end this process meanwhile: what the body left has its grace, and is then gone.
@@ -242,36 +240,6 @@ def _captured(job: _Job, mine: Frame) -> Iterator[None]:
             me = mine.current
             logger.warning("the output of execution %d.%d is not kept: %s", me.execution_id, me.attempt, trouble)
         yield
-
-
-@contextlib.contextmanager
-def _signals(recipe: Recipe) -> Iterator[Callable[[bool], None]]:
-    """Let a body be interrupted: SIGUSR1 is the soft time limit, SIGTERM the request to stop. Yields the switch."""
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda _: None
-        return
-    inside = False
-
-    def switch(on: bool) -> None:
-        nonlocal inside
-        inside = on
-
-    def soft(*_: object) -> None:
-        if inside:
-            raise SoftTimeLimitExceeded(f"the soft time limit of {_seconds(recipe.soft_time_limit):g} s was reached")
-
-    def stop(*_: object) -> None:
-        if inside:
-            raise Interrupted("asked to stop")
-
-    # A handler and not SIG_IGN, which Celery sets: that would be inherited by every program the body starts.
-    handlers = {signal.SIGUSR1: soft, signal.SIGTERM: stop, signal.SIGINT: lambda *_: None}
-    former = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        yield switch
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
 
 
 def _record(job: _Job, ending: Ending) -> Ended | None:
