@@ -20,7 +20,7 @@ from celsched.store.transitions import active_of
 from celsched.timing.instant import format_instant
 
 log = logging.getLogger(__name__)
-BATCH = 500
+BATCH = 100
 """Schedules per transaction."""
 _PATIENCE = 5.0
 """Seconds for which one scan tries: the daemon's loop tries again, and tells the service manager in between."""

@@ -110,7 +110,7 @@ def _insert(tx: Connection, rows: list[dict[str, Any]]) -> None:
         statement = dialect.insert(executions).on_conflict_do_nothing(
             index_elements=["schedule_id", "fire_time"], index_where=text("cause = 'schedule'")
         )
-        tx.execute(statement, [_BLANK | row for row in rows])
+        tx.execute(statement, _alike(rows))
 
 
 def _move_on(tx: Connection, decisions: Sequence[Decision], now: datetime) -> None:
@@ -163,10 +163,13 @@ def _rows(decision: Decision, now: datetime) -> list[dict[str, Any]]:
     return rows
 
 
-# One statement for all rows needs the same keys in each.
-_BLANK: dict[str, Any] = {
-    column.name: None for column in executions.c if column.nullable and column.name not in {"id"}
-} | {"waits": False, "count": 1}
+def _alike(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows with the same keys in each, as one statement for all of them needs."""
+    every = {name: _DEFAULTS.get(name) for name in dict.fromkeys(name for row in rows for name in row)}
+    return [every | row for row in rows]
+
+
+_DEFAULTS: dict[str, Any] = {"waits": False, "count": 1}
 
 
 def _common(schedule: StoredSchedule, now: datetime) -> dict[str, Any]:
