@@ -17,34 +17,13 @@ import pytest
 
 from celsched.domain.execution import State
 from celsched.store.engine import WAL_BYTES
+from tests.scenarios.at_work import EACH_SECOND, TASKS, at_work
 from tests.scenarios.fire_times import PATIENCE, all_live, begun, each_ran_once, rows_of
-from tests.support.project import TASKS, Project, is_stopped, project_in
+from tests.support.project import Project, is_stopped
 from tests.support.waiting import wait_until
 
-SETTINGS = """
-heartbeat = "500ms"
-lease = "30s"
-republish = "1s"
-drain = "2s"
-kill_grace = "300ms"
-"""
-MANIFEST = """
-version: 1
-defaults: {max_retries: 0}
-tasks:
-  greet: {task_path: jobs.hello}
-  flood: {task_path: jobs.floods}
-schedules:
-  each second: {task: greet, every: 1s, overlap: allow, params: {name: each-second}}
+TOO = """\
   each second too: {task: greet, every: 1s, overlap: allow, params: {name: each-second-too}}
-"""
-FLOODS = """
-
-def floods(name: str) -> None:
-    note("begin", name)
-    for number in range(2000):
-        print(number, os.urandom(100).hex())
-    note("end", name)
 """
 LOOKS = (
     ("executions", "--limit", "50"),
@@ -69,12 +48,8 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """Two daemons on one file, each with its embedded worker."""
-    with project_in(tmp_path_factory.mktemp("busy"), extra_settings=SETTINGS) as project:
-        project.write("jobs.py", TASKS.read_text() + FLOODS)
-        project.apply(MANIFEST)
-        for _ in range(2):
-            project.start("run")
-        project.wait_for(project.ask("greet", name="warm"), State.SUCCEEDED, timeout=PATIENCE)
+    folder = tmp_path_factory.mktemp("busy")
+    with at_work(folder, TASKS + EACH_SECOND + TOO, lease="30s", daemons=2) as project:
         (file,) = (project.folder / ".celsched").glob("*.db")
         yield Place(project, file)
 
@@ -90,7 +65,7 @@ def _people_work(project: Project, turn: int) -> None:
         assert (ended.code, "locked" in ended.err) == (0, False), f"{words}: {ended.err}"
     if turn % 4 == 0:
         project.done("run-now", "greet", "--param", "name=asked by a process", timeout=PATIENCE)
-        project.ask("flood", name="flood")
+        project.ask("flood", name="flood", lines=2000)
 
 
 def test_a_snapshot_held_under_load_locks_nobody_out_and_the_log_shrinks_afterwards(place: Place) -> None:

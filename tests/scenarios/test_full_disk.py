@@ -11,44 +11,12 @@ from dataclasses import dataclass
 import pytest
 
 from celsched.domain.execution import State
-from tests.scenarios.fire_times import PATIENCE, all_live, begun, each_ran_once, rows_of
+from tests.scenarios.at_work import at_work, goes_on, nothing_began_unclaimed, under_way
+from tests.scenarios.fire_times import PATIENCE, begun, rows_of
 from tests.scenarios.small_disk import SmallDisk, small_disk
 from tests.support.executions import texts_of
-from tests.support.project import TASKS, Daemon, Project, project_in
+from tests.support.project import Daemon, Project
 from tests.support.waiting import wait_until
-
-SETTINGS = """
-heartbeat = "500ms"
-lease = "3s"
-republish = "1s"
-drain = "2s"
-kill_grace = "300ms"
-"""
-MANIFEST = """
-version: 1
-defaults: {max_retries: 0}
-tasks:
-  greet: {task_path: jobs.hello}
-  until: {task_path: jobs.until}
-  flood: {task_path: jobs.floods}
-schedules:
-  each second: {task: greet, every: 1s, overlap: allow, params: {name: each-second}}
-"""
-UNTIL = """
-
-def until(name: str) -> None:
-    note("begin", name)
-    while not (HERE / f"{name}.may-end").exists():
-        time.sleep(0.05)
-    note("end", name)
-
-
-def floods(name: str) -> None:
-    note("begin", name)
-    for number in range(1000):
-        print(number, "x" * 200)
-    note("end", name)
-"""
 
 
 @dataclass
@@ -66,20 +34,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with (
         small_disk(folder / ".celsched", 8) as data,
         small_disk(folder / "temporary", 1) as temporary,
-        project_in(folder, extra_settings=SETTINGS) as project,
+        at_work(folder, env={"TMPDIR": str(folder / "temporary")}) as project,
     ):
-        project.write("jobs.py", TASKS.read_text() + UNTIL)
-        project.apply(MANIFEST)
-        daemon = project.start("run", env={"TMPDIR": str(temporary.folder)})
-        project.wait_for(project.ask("greet", name="warm"), State.SUCCEEDED, timeout=PATIENCE)
+        (daemon,) = project.daemons
         yield Place(project, daemon, data, temporary)
 
 
 def test_a_store_on_a_full_disk_starts_nothing_and_catches_up(place: Place) -> None:
     project = place.project
-    long = project.ask("until", name="long")
-    project.wait_for_note("long", timeout=PATIENCE)
-    asked = [project.ask("greet", name=f"before {number}") for number in range(3)]
+    before = under_way(project, asked=3)
     place.data.fill()
     full_since = time.monotonic()
     wait_until(lambda: "is full" in place.daemon.err, timeout=PATIENCE, message="the daemon says that the disk is full")
@@ -88,22 +51,12 @@ def test_a_store_on_a_full_disk_starts_nothing_and_catches_up(place: Place) -> N
     assert "the disk of the store" in refused.err
     assert "is full" in refused.err
     wait_until(lambda: time.monotonic() > full_since + 6, timeout=PATIENCE, message="it is full for two leases")
-    started = {note["execution"] for note in project.notes() if note["event"] == "begin"}
-    claimed = {row["id"] for row in project.json("executions", "--limit", "1000") if row["started_at"] is not None}
-    assert started <= claimed, "a body began whose claim is not in the store"
+    nothing_began_unclaimed(project)
     fires = len(rows_of(project, "each second"))
     place.data.make_room()
     wait_until(lambda: len(rows_of(project, "each second")) > fires + 4, timeout=PATIENCE, message="it goes on")
-    (project.folder / "long.may-end").touch()
-    assert project.wait_for(long, State.SUCCEEDED, timeout=PATIENCE).attempt == 1
-    assert begun(project, "long") == [1]
-    for number, execution_id in enumerate(asked):
-        project.wait_for(execution_id, State.SUCCEEDED, timeout=PATIENCE)
-        assert begun(project, f"before {number}") == [1]
+    before.ends_well()
     assert begun(project, "refused") == []
-    each_ran_once(project, "each second", name="each-second")
-    all_live(project)
-    assert "embedded worker ended" not in place.daemon.err
     said = [line for line in place.daemon.err.splitlines() if " info " not in line]
     # One line for each thing that stopped, and one for each message that could not be claimed; not one for each try.
     assert len(said) < 40, "\n".join(said)
@@ -124,6 +77,4 @@ def test_bodies_run_while_the_workers_own_disk_is_full_or_its_folder_gone(place:
     shutil.rmtree(folder)
     project.wait_for(project.ask("greet", name="no folder"), State.SUCCEEDED, timeout=PATIENCE)
     assert begun(project, "no folder") == [1]
-    each_ran_once(project, "each second", name="each-second")
-    all_live(project)
-    assert "embedded worker ended" not in place.daemon.err
+    goes_on(project)

@@ -13,23 +13,14 @@ from pathlib import Path
 import pytest
 
 from celsched.domain.execution import State
+from tests.scenarios.at_work import TASKS, at_work
 from tests.scenarios.fire_times import PATIENCE, all_live, begun
 from tests.scenarios.small_disk import SmallDisk, small_disk
 from tests.support.executions import texts_of
-from tests.support.project import TASKS, Daemon, Project, project_in
+from tests.support.project import Daemon, Project
 from tests.support.waiting import wait_until
 
-SETTINGS = """
-heartbeat = "500ms"
-lease = "3s"
-republish = "1s"
-drain = "2s"
-kill_grace = "300ms"
-"""
-MANIFEST = """
-version: 1
-defaults: {max_retries: 0}
-tasks:
+MORE_TASKS = """\
   speak: {task_path: jobs.speaks}
   speak later: {task_path: jobs.speaks, default_params: {waits: true}}
 """
@@ -67,18 +58,14 @@ class Place:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A daemon with its embedded worker; temporary files and its own log are on a small disk each."""
     folder = tmp_path_factory.mktemp("logs")
-    with (
-        small_disk(folder / "temporary", 1) as temporary,
-        small_disk(folder / "log", 1) as logs,
-        project_in(folder, extra_settings=SETTINGS) as project,
-    ):
-        project.write("jobs.py", TASKS.read_text() + SPEAKS)
-        project.apply(MANIFEST)
+    with small_disk(folder / "temporary", 1) as temporary, small_disk(folder / "log", 1) as logs:
         (folder / "daemon-0.err").symlink_to(logs.folder / "daemon.err")
-        daemon = project.start("run", env={"TMPDIR": str(temporary.folder)})
-        made = Place(project, daemon, temporary, logs)
-        assert_all_kept(made.runs("first"), "first")
-        yield made
+        words = {"TMPDIR": str(temporary.folder)}
+        with at_work(folder, TASKS + MORE_TASKS, bodies=SPEAKS, env=words) as project:
+            (daemon,) = project.daemons
+            made = Place(project, daemon, temporary, logs)
+            assert_all_kept(made.runs("first"), "first")
+            yield made
 
 
 def spoken(project: Project, execution_id: int) -> str:

@@ -50,6 +50,20 @@ def naps(name: str = "naps", seconds: float = 60.0) -> str:
     return name
 
 
+def until(name: str) -> None:
+    note("begin", name)
+    while not (HERE / f"{name}.may-end").exists():
+        time.sleep(0.05)
+    note("end", name)
+
+
+def floods(name: str, lines: int = 1000) -> None:
+    note("begin", name)
+    for number in range(lines):
+        print(number, os.urandom(100).hex())
+    note("end", name)
+
+
 def counts(name: str = "counts", steps: int = 5, pause: float = 0.1) -> int:
     note("begin", name)
     for step in range(1, steps + 1):
