@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.browser import find_browser
 from tests.support.extras import ALL_MUST_RUN, installed
-from tests.support.rabbitmq import RabbitServer, find_rabbitmq
+from tests.support.rabbitmq import RabbitServer, find_rabbitmq, rabbit_in
 from tests.support.services import PostgresServer, RedisServer
 
 _numbers = count(1)
@@ -64,13 +64,16 @@ def rabbitmq_program() -> str:
 
 @pytest.fixture(scope="session")
 def rabbit_server(tmp_path_factory: pytest.TempPathFactory, rabbitmq_program: str) -> Iterator[RabbitServer]:
-    """The session's RabbitMQ; a test that stops, kills or freezes one makes its own."""
-    server = RabbitServer(tmp_path_factory.mktemp("rabbitmq"), rabbitmq_program)
-    try:
-        server.start()
+    """The session's RabbitMQ; a module that stops, kills or freezes one takes `own_rabbit`."""
+    with rabbit_in(tmp_path_factory.mktemp("rabbitmq"), rabbitmq_program) as server:
         yield server
-    finally:
-        server.close()
+
+
+@pytest.fixture(scope="module")
+def own_rabbit(tmp_path_factory: pytest.TempPathFactory, rabbitmq_program: str) -> Iterator[RabbitServer]:
+    """A RabbitMQ that the tests of a module may hurt; each leaves it running."""
+    with rabbit_in(tmp_path_factory.mktemp("own-rabbitmq"), rabbitmq_program) as server:
+        yield server
 
 
 @pytest.fixture

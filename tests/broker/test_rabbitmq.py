@@ -34,17 +34,6 @@ def publisher(rabbit_url: str) -> Iterator[Publisher]:
     made.close()
 
 
-@pytest.fixture(scope="module")
-def mortal(tmp_path_factory: pytest.TempPathFactory, rabbitmq_program: str) -> Iterator[RabbitServer]:
-    """A node that tests may hurt; each leaves it running."""
-    server = RabbitServer(tmp_path_factory.mktemp("own-rabbitmq"), rabbitmq_program)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
-
-
 def _declare(url: str, queue: str, **arguments: Any) -> None:
     with Celery("theirs", broker=url).connection_for_write() as connection:
         Queue(queue, Exchange(queue), routing_key=queue, queue_arguments=arguments or None)(connection).declare()
@@ -97,15 +86,15 @@ def test_the_default_queue_of_a_worker_has_priorities_too(rabbit_url: str) -> No
     publisher.close()
 
 
-def test_messages_and_queues_outlive_the_node_and_the_same_publisher_goes_on(mortal: RabbitServer) -> None:
-    app = _app(mortal.url)
+def test_messages_and_queues_outlive_the_node_and_the_same_publisher_goes_on(own_rabbit: RabbitServer) -> None:
+    app = _app(own_rabbit.url)
     publisher = Publisher(app)
     _send(publisher, 1, queue="outlives")
-    mortal.kill()
+    own_rabbit.kill()
     for _ in range(2):
         with pytest.raises(BrokerUnreachable, match="does not accept messages"):
             _send(publisher, 2, queue="outlives")
-    mortal.start()
+    own_rabbit.start()
     _send(publisher, 3, queue="outlives")
     assert _numbers(app, 2, "outlives") == [1, 3]
     publisher.close()
@@ -131,37 +120,37 @@ def test_what_no_queue_took_is_not_sent_and_the_queue_is_made_again(rabbit_url: 
 
 @pytest.mark.parametrize("trouble", ["hangs", "has no memory left"])
 def test_a_rabbitmq_that_is_silent_holds_the_publisher_no_longer_than_its_timeout(
-    mortal: RabbitServer, trouble: str
+    own_rabbit: RabbitServer, trouble: str
 ) -> None:
-    app = _app(mortal.url, silence=0.5)
+    app = _app(own_rabbit.url, silence=0.5)
     publisher = Publisher(app)
     _send(publisher, 1, queue=trouble)
     if trouble == "hangs":
-        mortal.sigstop()
+        own_rabbit.sigstop()
     else:
-        mortal.control("set_vm_memory_high_watermark", "0")
+        own_rabbit.control("set_vm_memory_high_watermark", "0")
     began = time.monotonic()
     for _ in range(2):  # once on the open connection, once while making a new one
         with pytest.raises(BrokerUnreachable):
             _send(publisher, 2, queue=trouble)
     assert time.monotonic() - began < 8
     if trouble == "hangs":
-        mortal.sigcont()
+        own_rabbit.sigcont()
     else:
-        mortal.control("set_vm_memory_high_watermark", "0.4")
+        own_rabbit.control("set_vm_memory_high_watermark", "0.4")
     _send(publisher, 3, queue=trouble)
     # Whether RabbitMQ took the second one is not known; the sender was told so.
     assert {1, 3} <= set(_numbers(app, 3, trouble))
     publisher.close()
 
 
-def test_checks_tell_the_truth_and_no_password(mortal: RabbitServer) -> None:
-    shown = f"amqp://celsched:***@127.0.0.1:{mortal.port}/"
-    assert check_broker(mortal.url) == f"the broker at {shown} answers"
+def test_checks_tell_the_truth_and_no_password(own_rabbit: RabbitServer) -> None:
+    shown = f"amqp://celsched:***@127.0.0.1:{own_rabbit.port}/"
+    assert check_broker(own_rabbit.url) == f"the broker at {shown} answers"
     for url in (
-        mortal.url.replace("celsched:", "celsched:wrong"),
-        f"{mortal.url}no-such-host",
-        mortal.url.replace(str(mortal.port), "1"),
+        own_rabbit.url.replace("celsched:", "celsched:wrong"),
+        f"{own_rabbit.url}no-such-host",
+        own_rabbit.url.replace(str(own_rabbit.port), "1"),
     ):
         with pytest.raises(BrokerUnreachable) as caught:
             check_broker(url)
@@ -177,6 +166,6 @@ def test_asking_workers_that_are_not_there(rabbit_url: str) -> None:
     assert ping(app, 0.1) == ()
 
 
-def test_the_services_folder_holds_all_that_the_node_writes(mortal: RabbitServer, tmp_path: Path) -> None:
-    assert (mortal.folder / "data").is_dir()
-    assert (mortal.folder / ".erlang.cookie").exists()
+def test_the_services_folder_holds_all_that_the_node_writes(own_rabbit: RabbitServer, tmp_path: Path) -> None:
+    assert (own_rabbit.folder / "data").is_dir()
+    assert (own_rabbit.folder / ".erlang.cookie").exists()

@@ -37,21 +37,13 @@ schedules:
 
 
 @pytest.fixture(scope="module")
-def rabbit(tmp_path_factory: pytest.TempPathFactory, rabbitmq_program: str) -> Iterator[RabbitServer]:
-    server = RabbitServer(tmp_path_factory.mktemp("own-rabbitmq"), rabbitmq_program)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
-
-
-@pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory, rabbit: RabbitServer) -> Iterator[tuple[Project, Daemon, Daemon]]:
+def fleet(
+    tmp_path_factory: pytest.TempPathFactory, own_rabbit: RabbitServer
+) -> Iterator[tuple[Project, Daemon, Daemon]]:
     """A daemon and a worker; one of their queues was made by somebody else, with arguments that are not ours."""
-    with Connection(rabbit.url) as theirs:
+    with Connection(own_rabbit.url) as theirs:
         Queue("theirs", queue_arguments={"x-max-priority": 3})(theirs.channel()).declare()
-    settings = SETTINGS.format(broker=rabbit.url)
+    settings = SETTINGS.format(broker=own_rabbit.url)
     with project_in(tmp_path_factory.mktemp("rabbit-fleet"), extra_settings=settings) as project:
         project.apply(MANIFEST)
         daemon, worker = project.start("run"), project.start("worker", "-c", "2")
@@ -96,10 +88,10 @@ def test_a_queue_that_nobody_serves_is_an_alert(fleet: tuple[Project, Daemon, Da
 
 
 def test_fire_times_are_recorded_while_rabbitmq_is_away_and_start_when_it_is_back(
-    fleet: tuple[Project, Daemon, Daemon], rabbit: RabbitServer
+    fleet: tuple[Project, Daemon, Daemon], own_rabbit: RabbitServer
 ) -> None:
     project, daemon, _ = fleet
-    for end in (rabbit.stop, rabbit.kill):
+    for end in (own_rabbit.stop, own_rabbit.kill):
         said = len(daemon.err)
 
         def told(since: int = said) -> bool:
@@ -116,7 +108,7 @@ def test_fire_times_are_recorded_while_rabbitmq_is_away_and_start_when_it_is_bac
 
         wait_until(recorded, timeout=30, message="fire times are recorded", every=0.2)
         assert project.state(asked) is State.PENDING
-        rabbit.start()
+        own_rabbit.start()
         project.wait_for(asked, State.SUCCEEDED, timeout=90)
 
         def back(since: int = said) -> bool:

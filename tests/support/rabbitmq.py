@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -111,6 +112,17 @@ class RabbitServer(Server):
         done = subprocess.run(command, env=self._environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
         assert done.returncode == 0, f"rabbitmqctl {' '.join(words)}: {done.stdout.decode()}{done.stderr.decode()}"
         return done.stdout.decode()
+
+
+@contextlib.contextmanager
+def rabbit_in(folder: Path, program: str) -> Iterator[RabbitServer]:
+    """Run a node while the block lasts; nothing of it is left afterwards, also where it does not start."""
+    server = RabbitServer(folder, program)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
 
 
 def _listens(host: str, port: int) -> bool:
