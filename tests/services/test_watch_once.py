@@ -33,9 +33,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def call(folder: Path, *words: str) -> tuple[int, str]:
-    out = io.StringIO()
-    cli = CliContext(stdout=out, stderr=io.StringIO(), stdin=io.StringIO(), env={}, cwd=folder)
-    return main(["watch", "--once", *words], cli=cli), out.getvalue()
+    out, err = io.StringIO(), io.StringIO()
+    cli = CliContext(stdout=out, stderr=err, stdin=io.StringIO(), env={}, cwd=folder)
+    code = main(["watch", "--once", *words], cli=cli)
+    assert not err.getvalue()
+    return code, out.getvalue()
 
 
 def test_information_is_listed_and_is_no_trouble_unless_asked_for(folder: Path) -> None:
