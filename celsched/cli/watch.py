@@ -73,7 +73,8 @@ def _show(cli: CliContext, result: CheckResult, severity: Severity, output: Outp
     rows = [{key: row[key] for key in keys} for row in map(alert_row, result.firing)]
     cli.write(Table(_COLUMNS, rows, "id", "nothing fires"), output)
     for gap in result.gaps:
-        cli.warn(f"could not {gap.place}: {Redactor().text(gap.why)}")
+        if not gap.told:
+            cli.warn(f"could not {gap.place}: {Redactor().text(gap.why)}")
     if result.at_least(severity):
         return ExitCode.NO
     return ExitCode.FAULT if result.gaps else ExitCode.DONE

@@ -102,30 +102,36 @@ class Watcher:
         except Exception as error:  # words that are missing must not keep the finding away
             gaps.append(Gap(_EXPLAIN, error))
             return findings
-        read = self._store.read(lambda tx: last_failures(tx, wanted)) if wanted else {}
+        unread: dict[str, Exception] = {}
+        read = attempt(
+            lambda: self._store.read(lambda tx: last_failures(tx, wanted)) if wanted else {}, [_EXPLAIN], unread
+        )
+        gaps += [Gap(place, error) for place, error in unread.items()]
         try:
-            return explained(look, findings, read)
+            return explained(look, findings, read or {})
         except Exception as error:  # likewise
             gaps.append(Gap(_EXPLAIN, error))
             return findings
 
     def _look(self, tx: Tx, now: datetime) -> tuple[Look, list[Gap]]:
         gaps: list[Gap] = []
+        lost: list[Gap] = []
         unread: dict[AlertKind, Exception] = {}
-        living = alerts.known(tx, gaps)
+        living, schedules = alerts.known(tx, gaps), self._roster.look(tx, lost)
         troubles = attempt(lambda: self._troubles(tx, now, living.values()), TROUBLES, unread)
         look = Look(
             now=now,
             heartbeat=self._heartbeat,
-            schedules=self._roster.look(tx),
+            schedules=schedules,
             troubles=troubles[0] if troubles else (),
             started=watch_schedules.started(tx),
             task_successes=troubles[1] if troubles else {},
             living=living,
             rules=self._rules,
             unread=unread,
+            unknown=frozenset(gap.key for gap in lost if isinstance(gap.key, int)),
         )
-        return self._observer.facts(tx, look), gaps
+        return self._observer.facts(tx, look), gaps + lost
 
     def _troubles(
         self, tx: Tx, now: datetime, living: Iterable[Living]

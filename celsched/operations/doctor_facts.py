@@ -28,7 +28,7 @@ _UNSENT_AFTER = timedelta(seconds=60)
 class Facts:
     """What the store says now. `missing_next`: active schedules that have a fire time to come and will not wake.
 
-    `unread`: alerts that live and cannot be read.
+    `unread`: alerts that live and cannot be read; `lost`: likewise schedules.
     """
 
     now: datetime
@@ -38,6 +38,7 @@ class Facts:
     tasks: Sequence[StoredTask]
     firing: Sequence[StoredAlert]
     unread: Sequence[Gap]
+    lost: Sequence[Gap]
     overdue: Some
     missing_next: Sequence[str]
     unsent: Some
@@ -62,16 +63,17 @@ def facts_of(scope: Scope, settings: Settings) -> Facts:
     roster = Roster(RuleBook(), scope.settings)
 
     def work(tx: Tx) -> Facts:
-        known, unread = instances.running(tx), list[Gap]()
+        known, unread, lost = instances.running(tx), list[Gap](), list[Gap]()
         life = {one.id: life_of(one, now, settings.heartbeat) for one in known}
         return Facts(
             now=now,
             alive=[one for one in known if life[one.id] is Life.ALIVE],
             silent=[one for one in known if life[one.id] is Life.SILENT],
-            schedules=sorted(roster.look(tx).values(), key=lambda one: one.name),
+            schedules=sorted(roster.look(tx, lost).values(), key=lambda one: one.name),
             tasks=definitions.all_tasks(tx),
             firing=[one for one in alerts.living(tx, unread) if one.state == alerts.OPEN],
             unread=unread,
+            lost=lost,
             overdue=checkup.overdue(tx, now - OVERDUE_AFTER),
             missing_next=_missing_next(scope, tx, now),
             unsent=checkup.unsent(tx, now - _UNSENT_AFTER),

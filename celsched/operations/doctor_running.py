@@ -116,6 +116,9 @@ def sent(facts: Facts, settings: Settings) -> Found:
 
 def definitions(facts: Facts, settings: Settings) -> Found:
     """Judge whether every schedule can be planned."""
+    if facts.lost:
+        more = f", and {len(facts.lost) - 1} more" if len(facts.lost) > 1 else ""
+        return failed(f"could not {facts.lost[0].place}: {facts.lost[0].why}{more}", "celsched instances")
     broken = [one for one in facts.schedules if one.state.error]
     if not broken:
         return passed(f"{times(len(facts.schedules), 'schedule')} and {times(len(facts.tasks), 'task')} are sound")

@@ -1,5 +1,6 @@
 """Owns what people read of alerts and do to them: lists, acknowledging, resolving. It never judges, and opens none."""
 
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from celsched.store.alert_rows import COLUMNS, StoredAlert, records
 from celsched.store.alerts import OPEN, PENDING, RESOLVED
 from celsched.store.tables_watch import alerts
 
+log = logging.getLogger(__name__)
 _LATELY = 500
 """How many of a schedule's newest alerts are searched for one fire time."""
 
@@ -79,9 +81,10 @@ def tallies(tx: Connection, wanted: AlertFilter) -> list[Tally]:
     query = select(a.kind, a.severity, *counts, func.min(a.opened_at).filter(is_open))
     rows = tx.execute(query.where(*wanted.conditions()).group_by(a.kind, a.severity)).all()
     known = ({kind.value for kind in AlertKind}, {severity.value for severity in Severity})
-    # Of a newer version: the list tells which they are.
-    rows = [row for row in rows if row[0] in known[0] and row[1] in known[1]]
-    found = [Tally(AlertKind(r[0]), Severity(r[1]), r[2], r[3], r[4], r[5], r[6], r[7]) for r in rows]
+    good = [row for row in rows if row[0] in known[0] and row[1] in known[1]]
+    if len(good) < len(rows):
+        log.warning("alerts of another version are not counted; `celsched alerts` names them")
+    found = [Tally(AlertKind(r[0]), Severity(r[1]), r[2], r[3], r[4], r[5], r[6], r[7]) for r in good]
     return sorted(found, key=lambda one: (-one.severity.rank, -one.open, one.kind))
 
 

@@ -78,7 +78,7 @@ def _raise_of_database(error: Exception) -> None:
 
 
 def _tell(what: str, key: object, error: Exception, gaps: list[Gap] | None) -> None:
-    gap = Gap(f"read {what} {key}", error, told=True)
+    gap = Gap(f"read {what} {key}", error, told=True, key=key)
     if gaps is not None:
         gaps.append(gap)
     said = (what, key, gap.why)

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, TextClause, and_, func, or_, select
 
 from celsched.domain.execution import State
+from celsched.domain.health.gap import Gap
 from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.subjects import task_of
 from celsched.domain.health.watched import Living, RuleBook, Trouble, Watched
@@ -20,6 +21,7 @@ from celsched.domain.state import ScheduleState
 from celsched.errors import InvalidDefinition
 from celsched.store.batches import batches
 from celsched.store.dialect import unindexed
+from celsched.store.readable import readable
 from celsched.store.tables import COALESCED, LIVE, TROUBLE, attempts, executions, schedules, states, tasks
 
 _Key = tuple[int, int, int]
@@ -53,11 +55,11 @@ class Roster:
         self._settings = settings
         self._kept: dict[int, _Kept] = {}
 
-    def look(self, tx: Connection) -> dict[int, Watched]:
-        """Return every live schedule by its id."""
-        rows = tx.execute(_STATES).mappings().all()
+    def look(self, tx: Connection, gaps: list[Gap] | None = None) -> dict[int, Watched]:
+        """Return every live schedule by its id; one that cannot be read is left out, and added to `gaps`."""
+        rows = readable(tx, _STATES, states.c.schedule_id, _WHAT, _read, gaps)
         changed = [row["schedule_id"] for row in rows if not self._has(row)]
-        fresh = {kept.watched.id: kept for kept in self._decode(tx, changed)}
+        fresh = {kept.watched.id: kept for kept in self._decode(tx, changed, gaps)}
         # One that was deleted between the two statements is in neither.
         self._kept = {
             row["schedule_id"]: fresh.get(row["schedule_id"]) or self._kept[row["schedule_id"]]
@@ -77,15 +79,21 @@ class Roster:
             state = replace(state, error=kept.fault)
         return replace(kept.watched, state=state, recent=row["recent"])
 
-    def _decode(self, tx: Connection, ids: Sequence[int]) -> Iterator[_Kept]:
+    def _decode(self, tx: Connection, ids: Sequence[int], gaps: list[Gap] | None) -> Iterator[_Kept]:
         known: dict[int, _Task] = {}
         for batch in batches(ids):
-            rows = tx.execute(_DEFINITIONS.where(schedules.c.id.in_(batch))).mappings().all()
+            query = _DEFINITIONS.where(schedules.c.id.in_(batch))
+            rows = readable(tx, query, schedules.c.id, _WHAT, _read, gaps)
             missing = {row["task_id"] for row in rows} - known.keys()
-            for task in tx.execute(_TASKS.where(tasks.c.id.in_(missing))).mappings() if missing else ():
+            needed = _TASKS.where(tasks.c.id.in_(missing))
+            for task in readable(tx, needed, tasks.c.id, "task", _read) if missing else ():
                 known[task["id"]] = _Task(task["revision"], task["name"], task["options"], task["defaults"])
             for row in rows:
-                yield self._kept_of(row, known[row["task_id"]])
+                if row["task_id"] in known:
+                    yield self._kept_of(row, known[row["task_id"]])
+                elif gaps is not None:
+                    place = f"read the task of {_WHAT} {row['id']}"
+                    gaps.append(Gap(place, LookupError(row["task_id"]), told=True, key=row["id"]))
 
     def _kept_of(self, row: RowMapping, task: _Task) -> _Kept:
         key, fault = (row["revision"], row["task_id"], task.revision), None
@@ -124,6 +132,11 @@ class Roster:
         return found | {"alerts": [decode_wishes("alerts", layer["alerts"]) for layer in wishes if "alerts" in layer]}
 
 
+def _read(row: RowMapping) -> RowMapping:
+    return row
+
+
+_WHAT = "schedule"
 _OPTIONS = ("queue_name", "labels", "enabled", "timezone", "end_at", "max_runs")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_STATE = ScheduleState(0, 0, _EPOCH, _EPOCH, None, None)

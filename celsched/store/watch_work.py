@@ -17,6 +17,7 @@ from celsched.domain.health.work_facts import Run, Success, Waiting
 from celsched.errors import InvalidDefinition
 from celsched.store.batches import batches
 from celsched.store.dialect import unindexed
+from celsched.store.readable import readable
 from celsched.store.slices import difference, length
 from celsched.store.tables import LIVE, UNSENT, executions, schedules, tasks
 
@@ -139,10 +140,11 @@ def task_layers(tx: Connection, task_ids: Collection[int]) -> dict[int, list[Lay
     """Return what these tasks say of alerts, weakest first; what cannot be read says nothing."""
     found: dict[int, list[Layer]] = {}
     for batch in batches(sorted(task_ids)):
-        for row in tx.execute(select(tasks.c.id, tasks.c.defaults, tasks.c.options).where(tasks.c.id.in_(batch))):
+        query = select(tasks.c.id, tasks.c.defaults, tasks.c.options).where(tasks.c.id.in_(batch))
+        for row in readable(tx, query, tasks.c.id, "task", dict):
             with suppress(InvalidDefinition):
-                said = [layer["alerts"] for layer in (row.defaults, row.options) if "alerts" in layer]
-                found[row.id] = [decode_wishes("alerts", written).layer for written in said]
+                said = [layer["alerts"] for layer in (row["defaults"], row["options"]) if "alerts" in layer]
+                found[row["id"]] = [decode_wishes("alerts", written).layer for written in said]
     return found
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, text, update
 
 from celsched.operations import control
 from celsched.operations.checks import CodeRules
@@ -21,6 +21,7 @@ from celsched.store.store import Store
 from celsched.store.tables import states
 from celsched.store.tables_watch import alerts, notifications
 from celsched.version import __version__
+from tests.store.messages import find, settle
 from tests.support.actors import scan, start
 from tests.support.clock import ManualClock
 from tests.support.factories import add_schedule, add_task
@@ -241,3 +242,18 @@ def test_a_watcher_that_sees_not_everything_fails(doctor: Examine, store: Store)
     assert found == Found(
         Verdict.FAIL, "watcher@server could not judge missed: its log says why", "celsched watch --once"
     )
+
+
+def test_rows_that_cannot_be_read_are_told_and_stop_no_check(doctor: Examine, scope: Scope, store: Store) -> None:
+    everybody(store)
+    made = add_schedule(scope, "گزارش")
+    add_schedule(scope, "good")
+    settle(store, find(since=store.clock.now()))
+    store.write(lambda tx: tx.execute(update(alerts).values(kind="no_such_kind_yet")))
+    spoilt = text("UPDATE schedule_states SET paused_until = 'tomorrow' WHERE schedule_id = :id")
+    store.write(lambda tx: tx.execute(spoilt, {"id": made.id}))
+    found = doctor()
+    assert (found["definitions.sound"].verdict, found["alerts.critical"].verdict) == (Verdict.FAIL, Verdict.WARN)
+    assert found["definitions.sound"].seen.startswith(f"could not read schedule {made.id}: TypeError")
+    assert found["alerts.critical"].seen.startswith("could not read alert 1: ValueError: 'no_such_kind_yet'")
+    assert found["queues.consumed"].verdict is Verdict.PASS

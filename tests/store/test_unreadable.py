@@ -3,10 +3,12 @@
 import logging
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select, text, update
+from sqlalchemy.exc import OperationalError
 
 from celsched.domain.execution import Requester
 from celsched.domain.health.gap import Gap
@@ -19,11 +21,13 @@ from celsched.operations.scope import Scope
 from celsched.store import alert_desk, alerts, live, readable, silences
 from celsched.store.alert_desk import AlertFilter
 from celsched.store.store import Store
+from celsched.store.tables import states
 from celsched.store.tables_watch import alerts as table
 from celsched.store.tables_watch import silences as silences_table
 from tests.store.messages import find, settle
 from tests.support.clock import ManualClock
-from tests.support.factories import add_schedule
+from tests.support.factories import add_schedule, scope_of, task_named
+from tests.support.stores import clock_of, copy_sqlite, store_at
 
 K = AlertKind
 HEARTBEAT = timedelta(seconds=10)
@@ -70,11 +74,20 @@ def test_an_alert_beyond_this_version_is_left_out_and_told_once(
     assert [one.kind for one in store.read(lambda tx: alerts.living(tx, gaps))] == [K.NO_NEXT, K.DAEMON_DOWN]
     assert [(gap.place, gap.told) for gap in gaps] == [(f"read alert {number}", True)]
     assert len(store.read(lambda tx: alert_desk.listing(tx, AlertFilter(), 10))) == 2
-    store.read(lambda tx: alert_desk.tallies(tx, AlertFilter()))
     assert store.read(lambda tx: live.firing(tx, "", 10))[1] == 3
     said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert len(said) == 1
     assert said[0].startswith(f"could not read alert {number}: ValueError: ")
+
+
+@pytest.mark.parametrize("name", ["kind", "severity"])
+def test_a_summary_says_that_it_is_not_whole(
+    store: Store, clock: ManualClock, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    opened(store)
+    spoil(store, K.MISSED, **POISON[name])
+    assert len(store.read(lambda tx: alert_desk.tallies(tx, AlertFilter()))) == 2
+    assert "alerts of another version are not counted" in caplog.text
 
 
 @pytest.mark.parametrize("name", POISON)
@@ -127,6 +140,54 @@ def test_a_store_that_breaks_is_no_row_that_cannot_be_read(store: Store, clock: 
             store.read(alerts.living)
     finally:
         store.write(lambda tx: tx.execute(text("ALTER TABLE alerts_gone RENAME TO alerts")))
+
+
+def test_a_store_that_breaks_while_single_rows_are_read_is_not_taken_for_one(
+    store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise OperationalError("SELECT", {}, ValueError("the connection is gone"))
+
+    opened(store)
+    spoil(store, K.MISSED, severity="catastrophic")
+    monkeypatch.setattr(readable, "_some", gone)
+    with pytest.raises(StoreUnreachable, match="the connection is gone"):
+        store.read(alerts.living, patience=0)
+
+
+def _judged_beside(store: Store, table_name: str, column: str, value: str) -> None:
+    """Let two schedules be overdue, one become unreadable and the other decided; only that one is over."""
+    scope, clock, hour = scope_of(store), clock_of(store), timedelta(hours=1)
+    bad, good = (add_schedule(scope, name, task=f"of {name}", every=hour) for name in ("گزارش", "good"))
+    clock.advance(2 * hour)
+    overdue = {f"overdue:schedule:{one.id}" for one in (bad, good)}
+    watcher = Watcher(store, clock, rules=RuleBook(), heartbeat=HEARTBEAT, settings={})
+    assert {one.fingerprint for one in watcher.run_once().firing} >= overdue
+    row = task_named(store, "of گزارش").id if table_name == "task_definitions" else bad.id
+    key = "schedule_id" if table_name == "schedule_states" else "id"
+    spoilt = text(f"UPDATE {table_name} SET {column} = :value WHERE {key} = :id")
+    store.write(lambda tx: tx.execute(spoilt, {"value": value, "id": row}))
+    later = clock.now() + hour
+    decided = update(states).where(states.c.schedule_id == good.id).values(wake_at=later, next_fire_time=later)
+    store.write(lambda tx: tx.execute(decided))
+    result = Watcher(store, clock, rules=RuleBook(), heartbeat=HEARTBEAT, settings={}).run_once()
+    assert {one.fingerprint for one in result.firing} & overdue == {f"overdue:schedule:{bad.id}"}
+    assert [gap.key for gap in result.gaps if gap.place.endswith(f"schedule {bad.id}")] == [bad.id]
+
+
+@pytest.mark.parametrize(("table_name", "column"), [("schedule_states", "paused_until"), ("schedules", "updated_at")])
+def test_of_a_schedule_that_cannot_be_read_nothing_is_said_and_the_others_are_judged(
+    store: Store, table_name: str, column: str
+) -> None:
+    _judged_beside(store, table_name, column, "infinity" if store.dialect.row_locks else "tomorrow")
+
+
+@pytest.mark.parametrize("table_name", ["schedules", "task_definitions"])
+def test_nor_of_one_whose_json_is_broken_which_only_sqlite_takes(
+    sqlite_template: Path, tmp_path: Path, table_name: str
+) -> None:
+    with store_at(copy_sqlite(sqlite_template, tmp_path / "s.db")) as store:
+        _judged_beside(store, table_name, "options", "{no json")
 
 
 @pytest.mark.parametrize("matchers", [["kinds"], {"kinds": "missed"}, {"subject": 7}, {"new": "x"}, {"labels": 3}])

@@ -3,17 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_LISTED = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:
     """One place that failed: `place` in words that follow "could not", such as `judge missed`.
 
-    `told`: whoever met it has logged it already.
+    `told`: whoever met it has logged it already. `key`: of a row that could not be read.
     """
 
     place: str
     error: Exception
     told: bool = False
+    key: object = None
 
     @property
     def why(self) -> str:
@@ -24,4 +27,6 @@ class Gap:
 
 def summary(gaps: Sequence[Gap]) -> str | None:
     """Return which places failed, None for none. What is said of errors stays in the log: this is shown to many."""
-    return f"could not {', '.join(sorted({gap.place for gap in gaps}))}" if gaps else None
+    places = sorted({gap.place for gap in gaps})
+    more = f" and {len(places) - _LISTED} more" if len(places) > _LISTED else ""
+    return f"could not {', '.join(places[:_LISTED])}{more}" if places else None

@@ -11,7 +11,7 @@ from celsched.domain.health.finding import Finding
 from celsched.domain.health.gap import Gap
 from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.look import Judge, Look
-from celsched.domain.health.subjects import task_of
+from celsched.domain.health.subjects import schedule_of, task_of
 from celsched.domain.health.troubles import is_information
 
 _SLICES = (schedules.JUDGES, work.JUDGES, machine.JUDGES)
@@ -25,8 +25,12 @@ class Judgement:
     failed: Mapping[AlertKind, Exception] = field(default_factory=dict)
 
     def judged(self, look: Look) -> set[str]:
-        """Return the living alerts that this says something of: those of a kind that failed are as they were."""
-        return {key for key, alert in look.living.items() if alert.kind not in self.failed}
+        """Return the living alerts that this says something of: those of a kind that failed are as they were.
+
+        So are those of a schedule that could not be read.
+        """
+        known = {key for key, alert in look.living.items() if alert.kind not in self.failed}
+        return {key for key in known if _schedule_of(key) not in look.unknown} if look.unknown else known
 
     def gaps(self) -> list[Gap]:
         """Return what failed, for people."""
@@ -50,10 +54,15 @@ def examine(look: Look) -> Judgement:
     return Judgement(list(found.values()), failed)
 
 
+def _schedule_of(fingerprint: str) -> int | None:
+    """Return the schedule that an alert is about, or that the alert is about which it says that it flaps."""
+    return schedule_of(":".join(fingerprint.split(":")[-2:]))
+
+
 def _of(judge: Judge, look: Look) -> Iterator[Finding]:
     for finding in judge(look):
         ruled = _ruled(look, finding)
-        if ruled is not None:
+        if ruled is not None and finding.schedule_id not in look.unknown:
             yield ruled
 
 

@@ -20,7 +20,7 @@ class Look:
     `living`: alerts by fingerprint; `heartbeat`: how often instances report; `started`: schedules that neither
     succeeded nor failed so far, and of which something has started; `task_successes`: the newest success of tasks whose
     function was not found; `task_layers`: what tasks say of alerts whose executions have no schedule, weakest first;
-    `unread`: kinds whose facts could not be read, and why.
+    `unread`: kinds whose facts could not be read, and why; `unknown`: schedules that could not be read.
     """
 
     now: datetime
@@ -35,6 +35,7 @@ class Look:
     machine: MachineFacts | None = None
     task_layers: Mapping[int, Sequence[Layer]] = field(default_factory=dict)
     unread: Mapping[AlertKind, Exception] = field(default_factory=dict)
+    unknown: frozenset[int] = frozenset()
 
     def rule(
         self,

@@ -75,4 +75,6 @@ def test_places_are_summed_up_without_what_the_errors_say() -> None:
     ]
     assert summary(gaps) == "could not judge failed, judge missed"
     assert summary([]) is None
+    many = [Gap(f"read alert {number}", ValueError()) for number in range(1, 8)]
+    assert summary(many) == f"could not {', '.join(gap.place for gap in many[:5])} and 2 more"
     assert [gap.why for gap in gaps] == ["ValueError: secret", "ValueError", "OSError"]
