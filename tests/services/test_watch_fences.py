@@ -80,12 +80,38 @@ def test_a_judge_that_raises_resolves_nothing_and_the_others_open_and_resolve(
     assert ([*result.firing], [*result.gaps]) == ([], []), "it is over, now that it can be judged"
 
 
+def test_what_happened_while_a_judge_raised_is_found_when_it_judges_again(
+    store: Store, clock: ManualClock, scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_schedule(scope, "گزارش", every=HOUR, misfire=Misfire.SKIP)
+    watcher = watcher_of(store, clock)
+    with monkeypatch.context() as broken:
+        broken.setitem(schedules.JUDGES, K.MISSED, raising)
+        clock.advance(3 * HOUR)
+        actors.scan(store)
+        for _ in range(3):
+            assert "missed" not in kinds(watcher)
+            clock.advance(HOUR / 4)
+    assert "missed" in kinds(watcher)
+
+
 @pytest.mark.parametrize("place", ["unexplained", "explained"])
 @pytest.mark.usefixtures("missed")
 def test_an_alert_opens_although_nobody_can_say_what_failed_last(
     store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     monkeypatch.setattr(check, place, lambda look, *_: raising(look).__next__())
+    result = watcher_of(store, clock).run_once()
+    assert {alert.kind.value for alert in result.firing} == {"missed", "daemon_down"}
+    assert [gap.place for gap in result.gaps] == ["say what failed last"]
+
+
+@pytest.mark.usefixtures("missed")
+def test_nor_does_a_failure_that_cannot_be_read_keep_it_away(
+    store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "unexplained", lambda *_: {1})
+    monkeypatch.setattr(check, "last_failures", lambda tx, wanted: next(raising(Look(clock.now(), HEARTBEAT))))
     result = watcher_of(store, clock).run_once()
     assert {alert.kind.value for alert in result.firing} == {"missed", "daemon_down"}
     assert [gap.place for gap in result.gaps] == ["say what failed last"]

@@ -11,6 +11,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import OperationalError
 
 from celsched.domain.execution import Requester
+from celsched.domain.health import work
 from celsched.domain.health.gap import Gap
 from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.watched import RuleBook
@@ -25,6 +26,7 @@ from celsched.store.tables import states
 from celsched.store.tables_watch import alerts as table
 from celsched.store.tables_watch import silences as silences_table
 from tests.store.messages import find, settle
+from tests.support import actors
 from tests.support.clock import ManualClock
 from tests.support.factories import add_schedule, scope_of, task_named
 from tests.support.stores import clock_of, copy_sqlite, store_at
@@ -112,6 +114,22 @@ def test_evidence_and_times_that_are_none_are_not_believed(store: Store, clock: 
     found = store.read(alerts.known)["missed:schedule:99"]
     assert (found.since, found.evidence.fire_time, found.evidence.count) == (clock.now(), None, 1)
     assert found.evidence.error == "خطا"
+
+
+def test_an_execution_that_cannot_be_read_blinds_only_what_is_judged_of_executions(
+    store: Store, clock: ManualClock, scope: Scope
+) -> None:
+    add_schedule(scope, "گزارش", every=timedelta(hours=1))
+    settle(store, find(K.TOO_LONG, since=clock.now()), find(K.PAUSED_TOO_LONG, since=clock.now()))
+    clock.advance(timedelta(hours=1))
+    actors.scan(store)
+    running = actors.start(store, actors.all_executions(store)[-1].id)
+    far = "infinity" if store.dialect.row_locks else "tomorrow"
+    spoilt = text("UPDATE executions SET attempt_started_at = :far WHERE id = :id")
+    store.write(lambda tx: tx.execute(spoilt, {"far": far, "id": running.id}))
+    result = Watcher(store, clock, rules=RuleBook(), heartbeat=HEARTBEAT, settings={}).run_once()
+    assert {one.kind for one in result.firing} == {K.TOO_LONG, K.DAEMON_DOWN}, "the pause is over, the run is unknown"
+    assert {gap.place for gap in result.gaps} == {f"judge {kind}" for kind in work.JUDGES}
 
 
 def test_an_alert_of_no_task_is_over_and_stops_nobody(store: Store, clock: ManualClock) -> None:
