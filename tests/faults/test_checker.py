@@ -3,15 +3,20 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from celsched.domain.plan import Active, Subject, next_fire_time, plan
+from celsched.domain.policy import Misfire, Overlap
+from celsched.timing.interval import Interval
 from tests.faults.checker import check
 from tests.faults.facts import events_in
 from tests.faults.handmade import BASE, PLANNED, event, good, kinds, row, tried
 from tests.faults.history import MINUTE, SECOND, Event, Fault, History, Limits, Mark, Row
 from tests.faults.lateness import percentile, starts
+from tests.faults.planted import PLANTED
 from tests.faults.reading import Reading
 
 
@@ -168,6 +173,39 @@ def test_each_broken_promise_is_seen(broken: Break, kind: str) -> None:
     history = good()
     broken(history)
     assert kind in kinds(history)
+
+
+def _as_dispatched(late: int) -> History:
+    """What celsched makes of the fire times of a good history, each seen so many microseconds late."""
+    every, base = timedelta(microseconds=PLANNED.every), _instant(PLANNED.start)
+    subject = Subject(
+        PLANNED.name, Interval(every, base), Misfire.RUN_LATEST, 6 * every, 60 * every, Overlap.ALLOW, timedelta(),
+        start_at=base, end_at=_instant(PLANNED.end), max_runs=None,
+    )  # fmt: skip
+    cursor, fires = base - every, list[int]()
+    coming = next_fire_time(subject, cursor, 0)
+    while coming is not None:
+        made = plan(subject, cursor, len(fires), coming + timedelta(microseconds=late), Active())
+        fires.extend((one.fire_time - _instant(0)) // timedelta(microseconds=1) for one in made.fires)
+        cursor, coming = made.cursor, made.next_fire_time
+    history = good()
+    history.rows = [row(number, fire=fire) for number, fire in enumerate(fires, 1)]
+    history.events = [
+        replace(one, fire=fires[one.execution - 1]) for one in history.events if one.execution <= len(fires)
+    ]
+    return history
+
+
+def _instant(at: int) -> datetime:
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=at)
+
+
+@pytest.mark.parametrize("late", [0, 1, 1500])
+def test_fire_times_counted_from_the_last_look_are_seen(late: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert kinds(_as_dispatched(late)) == set()
+    monkeypatch.setattr(Interval, "next_after", Interval.next_after)  # to be put back
+    PLANTED["float_fire_time"]()
+    assert {"extra", "missing"} <= kinds(_as_dispatched(late))
 
 
 def test_a_frozen_host_excuses_an_overlap_only_until_shortly_after_it_woke() -> None:
