@@ -47,6 +47,12 @@ def test_matchers_know_whether_they_say_anything() -> None:
     assert decode_matchers({"kinds": ["no_such_kind_any_more", "missed"]}).kinds == {K.MISSED}
 
 
+def test_a_silence_of_kinds_that_only_another_version_knows_fits_nothing_here() -> None:
+    matchers = decode_matchers({"kinds": ["no_such_kind_yet"]})
+    assert (matchers.fit(ALERT), matchers.empty) == (False, False)
+    assert encode_matchers(matchers) == {"kinds": ["no_such_kind_yet"]}, "nor is it made another one"
+
+
 @pytest.mark.parametrize(("after", "silenced"), [(-1, False), (0, True), (3599, True), (3600, False)])
 def test_a_silence_is_in_force_from_its_start_up_to_its_end(after: float, silenced: bool) -> None:
     hush = Hushing([make_silence()], [ALERT], NOON + timedelta(seconds=after)).of(ALERT)
