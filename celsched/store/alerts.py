@@ -26,7 +26,7 @@ from celsched.domain.health.watched import Living
 from celsched.store.alert_rows import COLUMNS, record, records
 from celsched.store.alert_rows import StoredAlert as StoredAlert
 from celsched.store.batches import batches
-from celsched.store.dialect import POSTGRESQL, SQLITE, unindexed
+from celsched.store.dialect import dialect_of, unindexed
 from celsched.store.rows import audit_details
 from celsched.store.tables_watch import LIVING, alerts
 from celsched.store.types import Instant
@@ -174,7 +174,7 @@ def _values(finding: Finding) -> dict[str, Any]:
 def _insert(tx: Connection, findings: list[Finding], now: datetime) -> list[StoredAlert]:
     if not findings:
         return []
-    dialect = SQLITE if tx.dialect.name == "sqlite" else POSTGRESQL
+    dialect = dialect_of(tx)
     rows = [
         _values(finding)
         | {

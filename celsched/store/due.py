@@ -12,7 +12,7 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from celsched.domain.execution import Cause, Recipe, State
 from celsched.domain.plan import Fire, Plan, Skip
 from celsched.store.definitions import StoredSchedule, joined, stored_schedule
-from celsched.store.dialect import POSTGRESQL, SQLITE
+from celsched.store.dialect import dialect_of
 from celsched.store.outcomes import letters_of, with_letters
 from celsched.store.rows import recipe_values
 from celsched.store.tables import executions, states
@@ -105,7 +105,7 @@ def record(tx: Connection, decisions: Sequence[Decision], now: datetime) -> None
 
 def _insert(tx: Connection, rows: list[dict[str, Any]]) -> None:
     if rows:
-        dialect = SQLITE if tx.dialect.name == "sqlite" else POSTGRESQL
+        dialect = dialect_of(tx)
         # The predicate must be literal SQL: a bound parameter there fails on PostgreSQL from the 11th time on.
         statement = dialect.insert(executions).on_conflict_do_nothing(
             index_elements=["schedule_id", "fire_time"], index_where=text("cause = 'schedule'")

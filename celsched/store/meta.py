@@ -4,13 +4,13 @@ import secrets
 
 from sqlalchemy import Connection, select
 
-from celsched.store.dialect import POSTGRESQL, SQLITE
+from celsched.store.dialect import dialect_of
 from celsched.store.tables import meta
 
 
 def store_word(tx: Connection) -> str:
     """Return the short random word made with the store; it is part of every message and Celery task id."""
-    dialect = SQLITE if tx.dialect.name == "sqlite" else POSTGRESQL
+    dialect = dialect_of(tx)
     row = select(meta.c.value).where(meta.c.key == "word")
     word: str | None = tx.scalar(row)
     if word is None:

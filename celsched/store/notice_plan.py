@@ -20,7 +20,7 @@ from celsched.domain.silencing import Hush, Hushing
 from celsched.store import silences
 from celsched.store.alert_rows import instant, sound, sound_evidence
 from celsched.store.batches import batches
-from celsched.store.dialect import POSTGRESQL, SQLITE, unindexed
+from celsched.store.dialect import dialect_of, unindexed
 from celsched.store.notices import Message, enqueue
 from celsched.store.readable import UNREADABLE, readable
 from celsched.store.tables import states
@@ -102,7 +102,7 @@ def _save(tx: Connection, group: Group) -> bool:
         "members": {key: _encoded(member) for key, member in group.members.items()},
     }
     if group.version == 1:
-        dialect = SQLITE if tx.dialect.name == "sqlite" else POSTGRESQL
+        dialect = dialect_of(tx)
         made = dialect.insert(notice_groups).values(channel=group.channel, group_key=group.key, **values)
         statement = made.on_conflict_do_nothing()
     else:

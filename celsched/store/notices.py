@@ -27,7 +27,7 @@ from sqlalchemy import (
 from celsched.domain.health.kinds import Severity
 from celsched.domain.health.machine_facts import ChannelHealth
 from celsched.domain.notices import PUSH_EVERY
-from celsched.store.dialect import POSTGRESQL, SQLITE, unindexed
+from celsched.store.dialect import dialect_of, unindexed
 from celsched.store.readable import readable
 from celsched.store.tables_watch import TO_SEND, notice_groups, notifications
 from celsched.store.types import Instant
@@ -68,7 +68,7 @@ class Leased:
 
 def enqueue(tx: Connection, message: Message, now: datetime) -> bool:
     """Queue a message; return False where one of this channel and incident was queued before."""
-    dialect = SQLITE if tx.dialect.name == "sqlite" else POSTGRESQL
+    dialect = dialect_of(tx)
     made = tx.execute(
         dialect.insert(notifications)
         .values(

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, case, delete, literal, update
 
 from celsched.domain.alert import Alert
 from celsched.store.alerts import OPEN, RESOLVED
-from celsched.store.dialect import POSTGRESQL, SQLITE
+from celsched.store.dialect import dialect_of
 from celsched.store.rows import audit_details
 from celsched.store.tables_watch import alerts
 from celsched.store.types import Instant
@@ -41,7 +41,7 @@ def record(tx: Connection, outage: Alert) -> bool:
 
 def _begin(tx: Connection, outage: Alert) -> int | None:
     """Insert the row as if it lived: of one fingerprint only one may, so that a second writer waits for the first."""
-    dialect = SQLITE if tx.dialect.name == "sqlite" else POSTGRESQL
+    dialect = dialect_of(tx)
     row = {
         "fingerprint": outage.fingerprint,
         "kind": outage.kind.value,

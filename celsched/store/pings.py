@@ -16,7 +16,7 @@ from celsched.domain.health.kinds import Severity
 from celsched.domain.health.rules import PING
 from celsched.domain.health.words import last_line
 from celsched.store.batches import batches
-from celsched.store.dialect import POSTGRESQL, SQLITE, unindexed
+from celsched.store.dialect import dialect_of, unindexed
 from celsched.store.notices import PING as CHANNEL
 from celsched.store.notices import Message, enqueue
 from celsched.store.tables import LIVE, executions, meta, schedules, tasks
@@ -40,7 +40,7 @@ def queue_pings(tx: Connection, names: Collection[str], now: datetime) -> int:
         for batch in batches(ids):
             for row in _happened(tx, batch, since):
                 queued += sum(enqueue(tx, ping, now) for ping in _pings(row, asked[row.schedule_id], since))
-    dialect = SQLITE if tx.dialect.name == "sqlite" else POSTGRESQL
+    dialect = dialect_of(tx)
     made = dialect.insert(meta).values(key=_CURSOR, value=now.isoformat())
     tx.execute(made.on_conflict_do_update(index_elements=[meta.c.key], set_={"value": now.isoformat()}))
     return queued

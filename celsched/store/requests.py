@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select, text
 
 from celsched.domain.execution import Cause, Recipe, Requester, State
 from celsched.store.definitions import StoredSchedule, StoredTask
-from celsched.store.dialect import POSTGRESQL, SQLITE
+from celsched.store.dialect import dialect_of
 from celsched.store.rows import recipe_values
 from celsched.store.tables import executions
 
@@ -31,7 +31,7 @@ class Request:
 
 def record(tx: Connection, request: Request, now: datetime) -> tuple[int, bool]:
     """Record a request; return its execution id and whether it is new. Locks and overlap are the caller's."""
-    dialect = SQLITE if tx.dialect.name == "sqlite" else POSTGRESQL
+    dialect = dialect_of(tx)
     statement = (
         dialect.insert(executions)
         .values(_values(request, now))
