@@ -57,11 +57,11 @@ class StoredAlert:
     @property
     def evidence(self) -> Evidence:
         """What a message tells besides the summary."""
-        known = sound_evidence(self.details)
-        return Evidence(**known | {name: instant(known[name]) for name in _INSTANTS if name in known})
+        return Evidence(**_plain(self.details), **_instants(self.details))
 
 
 COLUMNS = [alerts.c[field.name] for field in fields(StoredAlert)]
+_MUST_BE: Mapping[str, type] = {"fingerprint": str, "subject": str, "summary": str, "labels": dict, "details": dict}
 _INSTANTS = ("fire_time", "last_success_at")
 _TYPES: Mapping[str, type] = {"execution": int, "count": int, "error": str, "command": str, "runbook": str}
 
@@ -77,18 +77,25 @@ def instant(text: object) -> datetime | None:
 
 def sound_evidence(details: Mapping[str, Any]) -> dict[str, Any]:
     """Return the evidence among an alert's details, instants as their text; what is not of its type is left out."""
-    found = {name: details[name] for name, kind in _TYPES.items() if isinstance(details.get(name), kind)}
-    return found | {name: details[name] for name in _INSTANTS if instant(details.get(name)) is not None}
+    return _plain(details) | {name: details[name] for name in _instants(details)}
+
+
+def _plain(details: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: details[name] for name, kind in _TYPES.items() if isinstance(details.get(name), kind)}
+
+
+def _instants(details: Mapping[str, Any]) -> dict[str, Any]:
+    read = {name: instant(details[name]) for name in _INSTANTS if name in details}
+    return {name: value for name, value in read.items() if value is not None}
 
 
 def sound(row: Mapping[str, Any] | RowMapping) -> dict[str, Any]:
     """Return the values of a row, kind and severity as such; raise ValueError of one that nobody could work with."""
-    values = {**row, "kind": AlertKind(row["kind"]), "severity": Severity(row["severity"])}
-    texts = {"fingerprint": values["fingerprint"], "subject": values["subject"], "summary": values["summary"]}
-    wrong = [name for name, value in texts.items() if not isinstance(value, str)]
-    wrong += [name for name in ("labels", "details") if not isinstance(values[name], Mapping)]
-    if wrong:
-        raise ValueError(f"`{wrong[0]}` is {values[wrong[0]]!r:.60}")
+    values = dict(row)
+    values["kind"], values["severity"] = AlertKind(values["kind"]), Severity(values["severity"])
+    for name, kind in _MUST_BE.items():
+        if not isinstance(values[name], kind):
+            raise ValueError(f"`{name}` is {values[name]!r:.60}")
     return values
 
 
