@@ -37,7 +37,7 @@ _EXPLAIN = "say what failed last"
 class CheckResult:
     """What is wrong now, and what the look could not do: with a gap in it, it is no proof that nothing is wrong."""
 
-    firing: list[StoredAlert]
+    firing: Sequence[StoredAlert]
     gaps: Sequence[Gap] = ()
 
     def at_least(self, severity: Severity) -> list[StoredAlert]:
@@ -76,7 +76,7 @@ class Watcher:
         now = self._clock.now()
         self._observer.begin(self._clock.monotonic())
         try:
-            look, gaps = self._store.read(lambda tx: self._look(tx, now))
+            before, look, gaps = self._store.read(lambda tx: self._look(tx, now))
         except Exception:
             self._observer.failed()
             raise
@@ -84,16 +84,16 @@ class Watcher:
         gaps += judgement.gaps()
         findings, judged = self._explained(look, judgement.findings, gaps), judgement.judged(look)
 
-        def work(tx: Tx) -> tuple[alerts.Flips, list[StoredAlert]]:
-            return alerts.settle(tx, findings, judged, now, self._clock.now()), alerts.firing(tx)
+        def work(tx: Tx) -> alerts.Flips:
+            return alerts.settle(tx, findings, judged, now, self._clock.now(), before)
 
         quiet = not findings and not look.living
-        flips, firing = (alerts.Flips((), ()), []) if quiet else self._store.write(work)
+        flips = alerts.Flips((), ()) if quiet else self._store.write(work)
         if TROUBLES.keys().isdisjoint(judgement.failed):  # else the next look begins where this one did
             self._looked_at = now
         self._observer.end(now, judgement.failed)
         _tell(flips)
-        return CheckResult(firing, gaps)
+        return CheckResult(flips.firing, gaps)
 
     def _explained(self, look: Look, findings: list[Finding], gaps: list[Gap]) -> list[Finding]:
         """Return the findings with what failed last; as they are, and a gap more, where that cannot be said."""
@@ -113,11 +113,12 @@ class Watcher:
             gaps.append(Gap(_EXPLAIN, error))
             return findings
 
-    def _look(self, tx: Tx, now: datetime) -> tuple[Look, list[Gap]]:
+    def _look(self, tx: Tx, now: datetime) -> tuple[list[StoredAlert], Look, list[Gap]]:
         gaps: list[Gap] = []
         lost: list[Gap] = []
         unread: dict[AlertKind, Exception] = {}
-        living, schedules = alerts.known(tx, gaps), self._roster.look(tx, lost)
+        before, schedules = alerts.living(tx, gaps), self._roster.look(tx, lost)
+        living = alerts.as_judged(before)
         troubles = attempt(lambda: self._troubles(tx, now, living.values()), TROUBLES, unread)
         look = Look(
             now=now,
@@ -131,7 +132,7 @@ class Watcher:
             unread=unread,
             unknown=frozenset(gap.key for gap in lost if isinstance(gap.key, int)),
         )
-        return self._observer.facts(tx, look), gaps + lost
+        return before, self._observer.facts(tx, look), gaps + lost
 
     def _troubles(
         self, tx: Tx, now: datetime, living: Iterable[Living]

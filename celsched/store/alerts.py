@@ -23,11 +23,12 @@ from celsched.domain.health.finding import Evidence, Finding
 from celsched.domain.health.gap import Gap
 from celsched.domain.health.kinds import KINDS
 from celsched.domain.health.watched import Living
+from celsched.store.alert_insert import insert_alerts
+from celsched.store.alert_refresh import living_again
 from celsched.store.alert_rows import COLUMNS, record, records
 from celsched.store.alert_rows import StoredAlert as StoredAlert
 from celsched.store.batches import batches
-from celsched.store.dialect import dialect_of, unindexed
-from celsched.store.rows import audit_details
+from celsched.store.dialect import unindexed
 from celsched.store.tables_watch import LIVING, alerts
 from celsched.store.types import Instant
 
@@ -54,6 +55,11 @@ def fires(tx: Connection, fingerprint: str) -> bool:
 
 def known(tx: Connection, gaps: list[Gap] | None = None) -> dict[str, Living]:
     """Return every alert that is not resolved as judges see it, by fingerprint; see `living`."""
+    return as_judged(living(tx, gaps))
+
+
+def as_judged(found: Iterable[StoredAlert]) -> dict[str, Living]:
+    """Return alerts as judges see them, by fingerprint."""
     return {
         alert.fingerprint: Living(
             alert.kind,
@@ -67,16 +73,20 @@ def known(tx: Connection, gaps: list[Gap] | None = None) -> dict[str, Living]:
             alert.since,
             alert.evidence,
         )
-        for alert in living(tx, gaps)
+        for alert in found
     }
 
 
 @dataclass(frozen=True, slots=True)
 class Flips:
-    """What a look changed. What went while it was pending is not told: nobody ever heard of it."""
+    """What a look changed. What went while it was pending is not told: nobody ever heard of it.
+
+    `firing`: every open alert after that, whoever opened it; when it was seen before, where only that has changed.
+    """
 
     opened: Sequence[StoredAlert]
     resolved: Sequence[StoredAlert]
+    firing: Sequence[StoredAlert] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +112,7 @@ def settle(
     seen: Collection[str],
     now: datetime,
     written: datetime | None = None,
+    before: Iterable[StoredAlert] = (),
 ) -> Flips:
     """Open what is wrong for as long as its hold, renew what still is, resolve what is over.
 
@@ -109,18 +120,20 @@ def settle(
     resolved, what a later look renewed or resolved is left as it is. Of several watchers one opens and one resolves.
     An event that a person resolved comes back only when another happened since. `written` is the present, where it is
     not `now`: what lies ahead of it was stored before the clock was set back, and does not wait for that time to come.
+    `before` are alerts as the look read them: those that have not changed since are not parsed again.
     """
     time = _Time(now, written or now)
     wrong = {finding.fingerprint: finding for finding in findings}
-    there = {alert.fingerprint: alert for alert in living(tx)}
+    there = {alert.fingerprint: alert for alert in living_again(tx, before)}
     new = _allowed(tx, [finding for key, finding in wrong.items() if key not in there], time)
     opened = _insert(tx, new, now)
     lasting = sorted(((there[key], wrong[key]) for key in wrong.keys() & there.keys()), key=lambda pair: pair[0].id)
-    _renew(tx, lasting, time)
+    same = _renew(tx, lasting, time)
     opened += _open(tx, [alert.id for alert, found in lasting if _held(alert, found, now)], now)
     over = sorted((there[key] for key in there.keys() - wrong.keys() if key in seen), key=lambda alert: alert.id)
     _forget(tx, [alert.id for alert in over if alert.state == PENDING])
-    return Flips(opened, _resolve(tx, [alert.id for alert in over if alert.state == OPEN], time))
+    resolved = _resolve(tx, [alert for alert in over if alert.state == OPEN], time)
+    return Flips(opened, resolved, living_again(tx, opened + same, seen_at=now, only=OPEN))
 
 
 def _held(alert: StoredAlert, found: Finding, now: datetime) -> bool:
@@ -158,23 +171,28 @@ def _settled(finding: Finding, resolved_at: datetime, resolved_by: str | None, t
 
 
 def _values(finding: Finding) -> dict[str, Any]:
-    evidence = {name: getattr(finding.evidence, name) for name in Evidence.__slots__}
-    known = {name: value for name, value in evidence.items() if value is not None}
+    evidence = ((name, getattr(finding.evidence, name)) for name in Evidence.__slots__)
+    known = {name: _plain(value) for name, value in evidence if value is not None}
     return {
         "severity": finding.severity.value,
         "subject": finding.subject,
         "summary": finding.summary,
-        "details": audit_details({"since": finding.since} | known),
+        "details": {"since": _plain(finding.since)} | known,
         "queue": finding.queue,
         "labels": dict(finding.labels),
         "event_at": finding.event_at,
     }
 
 
+def _plain(value: object) -> object:
+    """Return what JSON holds as it is: ten thousand findings are compared with what is stored."""
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+_EMPTY: dict[str, Any] = {column.name: None for column in COLUMNS}
+
+
 def _insert(tx: Connection, findings: list[Finding], now: datetime) -> list[StoredAlert]:
-    if not findings:
-        return []
-    dialect = dialect_of(tx)
     rows = [
         _values(finding)
         | {
@@ -188,29 +206,32 @@ def _insert(tx: Connection, findings: list[Finding], now: datetime) -> list[Stor
         }
         for finding in findings
     ]
-    made = tx.execute(dialect.insert(alerts).on_conflict_do_nothing().returning(*COLUMNS), rows)
-    return [alert for alert in map(record, made.mappings()) if alert.state == OPEN]
+    made = insert_alerts(tx, rows)
+    written = ({**_EMPTY, **row, "id": made[row["fingerprint"]]} for row in rows if row["fingerprint"] in made)
+    return [record(row) for row in written if row["state"] == OPEN]
 
 
-def _renew(tx: Connection, lasting: list[tuple[StoredAlert, Finding]], time: _Time) -> None:
-    same: list[int] = []
+def _renew(tx: Connection, lasting: list[tuple[StoredAlert, Finding]], time: _Time) -> list[StoredAlert]:
+    """Write what is wrong still; return those of which nothing has changed but `seen_at`, as they were read."""
+    same: list[StoredAlert] = []
     changed: list[dict[str, Any]] = []
     for alert, finding in lasting:
         values = _values(finding)
         if all(getattr(alert, name) == value for name, value in values.items()):
-            same.append(alert.id)
+            same.append(alert)
         else:
             changed.append({f"b_{name}": value for name, value in values.items()} | {"b_id": alert.id})
     # A hold that began ahead of the clock begins anew, or it would never be over.
     began = case((alerts.c.pending_since > time.ahead, literal(time.look, Instant())), else_=alerts.c.pending_since)
     seen = {"seen_at": time.look, "pending_since": began}
-    for part in batches(same):
+    for part in batches(alert.id for alert in same):
         tx.execute(update(alerts).where(alerts.c.id.in_(part), time.mine()).values(**seen))
     if changed:
         columns = {name: bindparam(f"b_{name}", type_=alerts.c[name].type) for name in _values(lasting[0][1])}
         tx.execute(
             update(alerts).where(alerts.c.id == bindparam("b_id"), time.mine()).values(**seen, **columns), changed
         )
+    return [alert for alert in same if alert.pending_since <= time.ahead]
 
 
 def _open(tx: Connection, ids: list[int], now: datetime) -> list[StoredAlert]:
@@ -227,10 +248,9 @@ def _forget(tx: Connection, ids: list[int]) -> None:
         tx.execute(delete(alerts).where(alerts.c.id.in_(part), alerts.c.state == PENDING))
 
 
-def _resolve(tx: Connection, ids: list[int], time: _Time) -> list[StoredAlert]:
-    found: list[StoredAlert] = []
-    for part in batches(ids):
+def _resolve(tx: Connection, over: list[StoredAlert], time: _Time) -> list[StoredAlert]:
+    made: set[int] = set()
+    for part in batches(alert.id for alert in over):
         statement = update(alerts).where(alerts.c.id.in_(part), time.mine())
-        made = tx.execute(statement.values(state=RESOLVED, resolved_at=time.look).returning(*COLUMNS))
-        found += map(record, made.mappings())
-    return sorted(found, key=lambda alert: alert.id)
+        made.update(tx.scalars(statement.values(state=RESOLVED, resolved_at=time.look).returning(alerts.c.id)))
+    return [replace(alert, state=RESOLVED, resolved_at=time.look) for alert in over if alert.id in made]

@@ -72,11 +72,12 @@ def _ruled(look: Look, finding: Finding) -> Finding | None:
     rule = look.rule(finding.kind, finding.schedule_id, finding.labels, task_of(finding.scope))
     if not rule.enabled:
         return None
+    own = finding.evidence
     return replace(
         finding,
         severity=finding.severity if is_information(finding) else rule.severity or finding.severity,
         hold=rule.hold,
         queue=finding.queue or (watched.queue if watched else None),
         labels=finding.labels or (watched.labels if watched else {}),
-        evidence=replace(finding.evidence, runbook=rule.runbook),
+        evidence=own if own.runbook == rule.runbook else replace(own, runbook=rule.runbook),
     )

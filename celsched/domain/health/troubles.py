@@ -45,8 +45,8 @@ def _open(
     for schedule_id, trouble in newest.items():
         watched = look.schedules[schedule_id]
         if not _better_since(watched, trouble.ended_at):
-            found = _finding(kind, watched.scope, watched, trouble, say(watched, trouble))
-            yield replace(found, since=look.since(kind, watched.scope, _began(watched, trouble)))
+            since = look.since(kind, watched.scope, _began(watched, trouble))
+            yield _finding(kind, watched.scope, watched, trouble, say(watched, trouble), since)
 
 
 def _lasting(look: Look, kind: AlertKind, judged: Iterable[int]) -> Iterator[Finding]:
@@ -96,7 +96,9 @@ def _goes_on(look: Look, alert: Living, schedule_id: int) -> bool:
     return watched is not None and not _better_since(watched, alert.event_at or alert.pending_since)
 
 
-def _finding(kind: AlertKind, scope: str, watched: Watched | None, trouble: Trouble, summary: str) -> Finding:
+def _finding(
+    kind: AlertKind, scope: str, watched: Watched | None, trouble: Trouble, summary: str, since: datetime
+) -> Finding:
     skipped = trouble.state is State.SKIPPED
     evidence = Evidence(
         execution=trouble.execution,
@@ -112,7 +114,7 @@ def _finding(kind: AlertKind, scope: str, watched: Watched | None, trouble: Trou
         KINDS[kind].severity,
         watched.name if watched else trouble.task,
         summary,
-        trouble.ended_at,
+        since,
         trouble.schedule_id,
         event_at=trouble.ended_at,
         evidence=evidence,
@@ -157,8 +159,9 @@ def unknown_task(look: Look) -> Iterator[Finding]:
         if task_id in look.task_successes and (success is None or success < trouble.ended_at):
             watched = look.schedules.get(trouble.schedule_id or 0)
             summary = f'no worker can run the task "{trouble.task}": {last_line(trouble.error)}'
-            found = _finding(AlertKind.UNKNOWN_TASK, f"task:{task_id}", watched, trouble, summary)
-            yield replace(found, subject=trouble.task, since=look.since(found.kind, found.scope, trouble.ended_at))
+            kind, scope = AlertKind.UNKNOWN_TASK, f"task:{task_id}"
+            since = look.since(kind, scope, trouble.ended_at)
+            yield replace(_finding(kind, scope, watched, trouble, summary, since), subject=trouble.task)
     for alert in living_of(look, AlertKind.UNKNOWN_TASK):
         task_id = task_of(alert.scope) or 0
         success = look.task_successes.get(task_id)
