@@ -70,8 +70,7 @@ def missed(look: Look) -> Iterator[Finding]:
     real = {number for number, one in skipped.items() if not _better_since(look.schedules[number], one.ended_at)}
     real |= {schedule_of(alert.scope) or 0 for alert in living_of(look, kind) if alert.severity is not Severity.INFO}
     coalesced = _newest(look, lambda trouble: trouble.reason == Reason.COALESCED and trouble.schedule_id not in real)
-    for found in _open(look, kind, coalesced, _stood_in):
-        yield replace(found, severity=Severity.INFO)
+    yield from _open(look, kind, coalesced, _stood_in)
     yield from _lasting(look, kind, {*skipped, *coalesced})
 
 
@@ -108,10 +107,11 @@ def _finding(
         command=command("why", watched.name) if skipped and watched else f"celsched logs {trouble.execution}",
         count=trouble.count,
     )
+    stood_in = kind is AlertKind.MISSED and trouble.reason == Reason.COALESCED
     return Finding(
         kind,
         scope,
-        KINDS[kind].severity,
+        Severity.INFO if stood_in else KINDS[kind].severity,
         watched.name if watched else trouble.task,
         summary,
         since,
