@@ -105,7 +105,7 @@ class MessageTemplate:
             raise TemplateMistake(f"yields no JSON: {reason}") from None
 
     def own_words(self) -> frozenset[str]:
-        """Return the texts that come from the template and not from the message: a secret may be among them."""
+        """Return the texts and numbers that come from the template and not from the message: a secret may be among them."""
         tree = json.loads(_fill(self.text, _BLANKS).text)
         return frozenset(part.strip() for leaf in _leaves(tree) for part in leaf.split(_BLANK))
 
@@ -160,7 +160,7 @@ def _leaves(tree: Any) -> Iterator[str]:
     branches = [tree]
     while branches:
         branch = branches.pop()
-        if isinstance(branch, str):
-            yield branch
+        if isinstance(branch, str | int | float) and not isinstance(branch, bool):
+            yield str(branch)
         elif isinstance(branch, dict | list):
             branches += branch.values() if isinstance(branch, dict) else branch

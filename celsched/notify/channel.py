@@ -63,10 +63,10 @@ class SendFailed(Exception):
 def scrub(text: str, url: str, *, keep: tuple[str, ...] = (), also: Iterable[str] = ()) -> str:
     """Return the text with every part of the URL masked, but those of `keep`, and words too short for a secret.
 
-    `also` are texts that are masked like them. A server may show what it was asked as the URL means it, `%2F` as `/`.
+    `also` are texts of which every word is masked like them. A server may show what it was asked as the URL means it, `%2F` as `/`.
     """
     _, _, rest = url.partition("://")
-    pieces = {rest, *_PIECE.split(rest), *_PIECE.split(unquote(rest)), *also}
+    pieces = {piece for whole in (rest, unquote(rest), *also) for piece in (whole, *_PIECE.split(whole))}
     for piece in sorted(pieces, key=len, reverse=True):
         if len(piece) > 3 and piece not in keep:
             text = text.replace(piece, MASK)

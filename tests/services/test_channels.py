@@ -347,6 +347,11 @@ def test_a_secret_is_masked_as_the_server_reads_it() -> None:
     assert said == "no hook /aB/*** here"
 
 
+def test_each_word_of_what_may_hold_a_secret_is_masked() -> None:
+    said = scrub("no room 123456789 for s3cr3t", "https://example.org", also=("Bearer s3cr3t/", "123456789"))
+    assert said == "no room *** for ***"
+
+
 @pytest.mark.parametrize(("option", "length"), [("", 32_768), ("?overflow=upstream", 40_000)])
 def test_what_is_too_long_for_a_service_is_cut_unless_its_url_says_otherwise(
     receiver: HttpReceiver, clock: ManualClock, option: str, length: int

@@ -100,6 +100,7 @@ def test_what_is_read_now_and_then_is_found_by_its_time_or_state(store: Store, s
     pinged = _steps(store, lambda tx: pings.queue_pings(tx, ["nightly"], START))
     for index in ("ix_executions_finished", "ix_executions_late_end"):
         assert any(index in step for step in pinged), pinged
+    assert not any("newer" in step and "ix_executions_finished" not in step for step in pinged), pinged
     sending = _steps(store, lambda tx: (notices.waiting(tx, "mail"), notices.lease(tx, "mail", START, timedelta())))
     assert set(sending) == {"SCAN notifications USING INDEX ix_notifications_to_send"}
 

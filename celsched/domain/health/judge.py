@@ -15,6 +15,8 @@ from celsched.domain.health.subjects import schedule_of, task_of
 from celsched.domain.health.troubles import is_information
 
 _SLICES = (schedules.JUDGES, work.JUDGES, machine.JUDGES)
+_OF_EVERY_SCHEDULE = frozenset({AlertKind.NO_WORKER})
+"""Kinds that are over only where none of all schedules is in that trouble: who has not read them all cannot say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +29,10 @@ class Judgement:
     def judged(self, look: Look) -> set[str]:
         """Return the living alerts that this says something of: those of a kind that failed are as they were.
 
-        So are those of a schedule that could not be read.
+        So are those of a schedule that could not be read, and what it may be a reason of.
         """
-        known = {key for key, alert in look.living.items() if alert.kind not in self.failed}
+        unsure = self.failed.keys() | (_OF_EVERY_SCHEDULE if look.unknown else frozenset())
+        known = {key for key, alert in look.living.items() if alert.kind not in unsure}
         return {key for key in known if _schedule_of(key) not in look.unknown} if look.unknown else known
 
     def gaps(self) -> list[Gap]:

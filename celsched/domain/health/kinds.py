@@ -159,8 +159,8 @@ _ROWS = (
     Kind(_K.BROKER_DOWN, _C, "the broker does not answer", "it answers", hold=_seconds(15), muted_by=_STORE),
     # Not `republish` itself: what a daemon held when it died is sent by another one only after that, in good order.
     Kind(_K.OUTBOX_STUCK, _C,
-         "executions are due and were not sent for `after`, by default twice `republish`: after a daemon's death they "
-         "wait for it once as a rule", "they are sent",
+         "executions are due and were not sent for `after`, by default twice `republish`, at least 30 s: after a "
+         "daemon's death they wait for it once as a rule", "they are sent",
          {"after": _seconds(60)}, muted_by=_NOBODY_FIRES | {_K.BROKER_DOWN}),
     Kind(_K.DUP_DELIVERY, _W, "a worker was handed an attempt that another had claimed", "`quiet` without another",
          {"quiet": timedelta(hours=24)}, event=True, muted_by=_STORE),

@@ -9,7 +9,7 @@ from celsched.domain.health import machine, schedules, work
 from celsched.domain.health.finding import Finding
 from celsched.domain.health.gap import Gap, summary
 from celsched.domain.health.judge import examine
-from celsched.domain.health.kinds import AlertKind
+from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.look import Look
 from celsched.domain.health.subjects import about
 from celsched.domain.state import FAILURE_RULE
@@ -65,6 +65,16 @@ def test_a_kind_whose_facts_could_not_be_read_is_not_judged() -> None:
     error = ValueError("a row of a newer version")
     judgement = examine(make_look(PAUSED, unread={K.PAUSED_TOO_LONG: error}))
     assert (judgement.findings, judgement.failed) == ([], {K.PAUSED_TOO_LONG: error})
+
+
+def test_of_a_schedule_that_could_not_be_read_nothing_opens_and_nothing_ends() -> None:
+    other = make_watched(id=2, paused_at=NOW - 30 * DAY)
+    alone = Finding(K.NO_WORKER, "queue:default", Severity.CRITICAL, "default", "x", NOW)
+    living = [about(K.NO_NEXT, PAUSED, "x", NOW), about(K.NO_NEXT, other, "x", NOW), alone]
+    look = make_look(PAUSED, other, living=living, unknown=frozenset({1}))
+    judgement = examine(look)
+    assert {finding.fingerprint for finding in judgement.findings} == {"paused_too_long:schedule:2"}
+    assert judgement.judged(look) == {"no_next:schedule:2"}, "nor is its queue known to have a worker"
 
 
 def test_places_are_summed_up_without_what_the_errors_say() -> None:

@@ -95,5 +95,5 @@ def test_a_mistake_is_told_with_its_place_and_without_the_text(template: str, me
 
 def test_its_own_words_are_known_and_not_those_of_the_message() -> None:
     template = MessageTemplate.parse('{"key": "hunter2", "a": ["${title}", "Token hunter3 ${body}", 5], "c": ${title}}')
-    assert template.own_words() == {"hunter2", "Token hunter3", ""}
+    assert template.own_words() == {"hunter2", "Token hunter3", "", "5"}
     assert "hunter2" not in repr(template)
