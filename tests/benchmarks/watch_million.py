@@ -67,9 +67,9 @@ def measure(store: Store, given: argparse.Namespace) -> None:
     filled(store, given.rows)
     logging.disable()
     clock = ManualClock(NOW)
-    timed(f"{name}: the first pass ever", _watcher(store, clock).run_once)
+    timed(f"{name}: the first pass ever", watcher_of(store, clock).run_once)
     clock.advance(timedelta(seconds=10))
-    watcher = _watcher(store, clock)
+    watcher = watcher_of(store, clock)
     if given.profile:
         _profiled(watcher.run_once)
     else:
@@ -88,7 +88,8 @@ def filled(store: Store, rows: int) -> None:
     fill(store, _define, _statements(store.dialect.name, rows))
 
 
-def _watcher(store: Store, clock: ManualClock) -> Watcher:
+def watcher_of(store: Store, clock: ManualClock) -> Watcher:
+    """Return a fresh watcher with rules of labels and of its own."""
     labelled = LabelRule({"set": "3"}, {AlertKind.CONSECUTIVE_FAILURES: Tuning(parameters={"count": 5})})
     rules = RuleBook({AlertKind.LATE_START: Tuning(parameters={"threshold": 5 * MINUTE})}, (labelled,))
     return Watcher(store, clock, rules=rules, heartbeat=timedelta(seconds=10), settings={})
