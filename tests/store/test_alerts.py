@@ -229,3 +229,26 @@ def test_a_thousand_alerts_are_few_statements(store: Store, clock: ManualClock) 
     assert len(_settle(store).resolved) == 1200
     event.remove(store.engine, "before_cursor_execute", count)
     assert len(counted) < 60, len(counted)
+
+
+def test_only_what_changed_since_the_look_was_taken_is_read_again(store: Store, clock: ManualClock) -> None:
+    other = replace(WRONG, scope="schedule:2")
+    _settle(store, WRONG, other)
+    before = _living(store)
+    clock.advance(MINUTE)
+    _settle(store, replace(WRONG, summary="anders"), other)
+    clock.advance(MINUTE)
+    seen = {one.fingerprint for one in before}
+
+    def late(tx: Tx) -> Flips:
+        tx.execute(update(table).where(table.c.fingerprint == other.fingerprint).values(acknowledged_by="سارا"))
+        return alerts.settle(tx, [WRONG, other], seen, clock.now(), before=before)
+
+    firing = store.write(late).firing
+    assert [one.summary for one in _living(store)] == [WRONG.summary] * 2, "another watcher had written other words"
+    assert [(one.id, one.acknowledged_by) for one in firing] == [(before[0].id, None), (before[1].id, "سارا")]
+
+    before = _living(store)
+    again = store.write(lambda tx: alerts.settle(tx, [WRONG, other], seen, clock.now(), before=before)).firing
+    assert all(one is there for one, there in zip(again, before, strict=True)), "nothing changed: nothing is parsed"
+    assert store.write(lambda tx: alerts.settle(tx, [], seen, clock.now(), before=before)).firing == []
