@@ -22,7 +22,8 @@ Tab            the other list          /   filter by name, Esc clears it
 q, Ctrl-C      leave                   ?   this
 
 RUNNING: a full bar is the task's own report; a shaded one compares
-with the median of its last successes, and ~ is what is then left.
+with the median of its last successes: ~ is what is then left, + by
+how much it is over it already. A filter hides rows: `RUNNING 2 of 5`.
 NEXT: the last ten outcomes, newest right: · success, ✗ failure,
 T timed out, L lost, - skipped or expired; then the streak.
 QUEUES: executions due, the age of the oldest, live workers."""
@@ -75,8 +76,9 @@ def _status(snapshot: Snapshot | None, screen: Screen) -> Text:
     silent = sum(one.life is Life.SILENT for one in snapshot.instances)
     waiting = sum(one.waiting for one in snapshot.queues)
     said = ", ".join(parts) + (f", {silent} silent" if silent else "")
-    count = snapshot.alerts_total
-    said += f"; {snapshot.running_total} running, {waiting} due, {count} alert{'' if count == 1 else 's'}"
+    # A filter narrows the lists, never this line: whoever forgot it must not read that all is well.
+    count, busy = snapshot.alerts_total + snapshot.alerts_hidden, snapshot.running_total + snapshot.running_hidden
+    said += f"; {busy} running, {waiting} due, {count} alert{'' if count == 1 else 's'}"
     return line(screen.width, Cell(said, style="" if alive["daemon"] and not silent else "yellow"))
 
 

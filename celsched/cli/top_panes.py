@@ -38,6 +38,15 @@ def _title(width: int, name: str, count: str = "", *, focus: bool = False) -> Te
     return line(width, Cell(f"{name} {count}".strip(), style=style))
 
 
+def _count(shown: int, hidden: int) -> str:
+    return f"{shown} of {shown + hidden}" if hidden else str(shown)
+
+
+def _ago(snapshot: Snapshot, instant: datetime) -> str:
+    """Return an age; what was written after the clock was asked is new, not of the future."""
+    return short(max(snapshot.now - instant, timedelta(0)))
+
+
 def instances(snapshot: Snapshot, width: int, height: int) -> list[Text]:
     """Return who lives: daemons, workers, watchers."""
     rows = [
@@ -46,7 +55,7 @@ def instances(snapshot: Snapshot, width: int, height: int) -> list[Text]:
             Cell(str(one.life), 7, state_style(one.life) or ""),
             Cell(one.instance.name),
             Cell(f"{one.instance.busy}/{one.instance.capacity}" if one.instance.capacity else "", 5, right=True),
-            Cell(short(snapshot.now - one.instance.beat_at), 5, right=True),
+            Cell(_ago(snapshot, one.instance.beat_at), 5, right=True),
         )
         for one in snapshot.instances
     ]
@@ -76,13 +85,16 @@ def running(snapshot: Snapshot, view: View, width: int, height: int) -> list[Tex
     place = view.place(snapshot, Pane.RUNNING) if view.pane is Pane.RUNNING else None
     shown = window(len(snapshot.running), place, height - 1)
     rows = [_running(snapshot.running[at], width, mark=at == place) for at in shown]
-    title = _title(width, "RUNNING", str(snapshot.running_total), focus=view.pane is Pane.RUNNING)
+    count = _count(snapshot.running_total, snapshot.running_hidden)
+    title = _title(width, "RUNNING", count, focus=view.pane is Pane.RUNNING)
     return high([title, *rows], height, width)
 
 
 def _running(one: Running, width: int, *, mark: bool) -> Text:
-    left = "" if one.left is None else short(one.left) if one.reported else f"~{short(one.left)}"
     over = one.left is not None and one.left < timedelta(0)
+    left = "" if one.left is None else f"+{short(-one.left)}" if over else short(one.left)
+    if not (one.left is None or over or one.reported):
+        left = f"~{left}"
     cells = [
         Cell(str(one.id), 8, right=True),
         Cell(one.name if not one.message else f"{one.name}: {one.message}"),
@@ -124,19 +136,25 @@ def _schedule(one: Coming, now: datetime, width: int, *, mark: bool) -> Text:
 
 
 def alerts(snapshot: Snapshot, width: int, height: int) -> list[Text]:
-    """Return what is wrong, the worst first; what was acknowledged or silenced is dimmed."""
+    """Return what is wrong, the worst first; what was acknowledged or silenced is dimmed.
+
+    Where the filter hides all of it the pane says so: nothing to see is not nothing wrong.
+    """
     rows = [
         line(
             width,
             Cell(str(one.id), 5, right=True),
             Cell(one.kind, 14, _SEVERITY[one.severity]),
             Cell(one.summary, style="dim" if one.acknowledged or one.quiet else ""),
-            Cell(short(snapshot.now - one.opened_at), 5, right=True),
+            Cell(_ago(snapshot, one.opened_at), 5, right=True),
         )
         for one in snapshot.alerts
     ]
-    calm = [line(width, Cell("nothing is wrong", style="green"))]
-    return high([_title(width, "ALERTS", str(snapshot.alerts_total)), *(rows or calm)], height, width)
+    hidden = snapshot.alerts_hidden
+    hiding = Cell(f"the filter hides {hidden} alert{'' if hidden == 1 else 's'}", style="yellow")
+    none = [line(width, hiding if hidden else Cell("nothing is wrong", style="green"))]
+    title = _title(width, "ALERTS", _count(snapshot.alerts_total, hidden))
+    return high([title, *(rows or none)], height, width)
 
 
 def outcomes(snapshot: Snapshot, width: int, height: int) -> list[Text]:
@@ -147,7 +165,7 @@ def outcomes(snapshot: Snapshot, width: int, height: int) -> list[Text]:
             Cell(one.state if one.count == 1 else f"{one.count} {one.state}", 10, state_style(one.state) or ""),
             Cell(one.name if not one.reason else f"{one.name} ({one.reason})"),
             Cell(short(one.duration) if one.duration is not None else "", 5, right=True),
-            Cell(short(snapshot.now - one.at), 5, "dim", right=True),
+            Cell(_ago(snapshot, one.at), 5, "dim", right=True),
         )
         for one in snapshot.outcomes
     ]

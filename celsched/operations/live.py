@@ -31,7 +31,7 @@ class Queue:
 class Running:
     """A running execution. `share` of 1 is done, as it reported (`reported`) or by its usual duration; None: unknown.
 
-    `left` is what remains by the same measure; a negative one has been over for so long.
+    `left` is what remains by the same measure; a negative one is by how much it takes longer than it usually does.
     """
 
     id: int
@@ -60,16 +60,21 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the live view shows at one moment, by the store's clock."""
+    """What the live view shows at one moment, by the store's clock.
+
+    The totals are of what the filter lets through, also where not all of it is here; `…_hidden` is what it holds back.
+    """
 
     now: datetime
     instances: Sequence[ListedInstance] = ()
     queues: Sequence[Queue] = ()
     running: Sequence[Running] = ()
     running_total: int = 0
+    running_hidden: int = 0
     schedules: Sequence[Coming] = ()
     alerts: Sequence[Firing] = ()
     alerts_total: int = 0
+    alerts_hidden: int = 0
     outcomes: Sequence[Outcome] = ()
 
 
@@ -97,9 +102,11 @@ class Lens:
             queues=_queues(live.waiting(tx, now, _OTHERS), known, now),
             running=[_running(one, now, self._usual_of(tx, one, now)) for one in busy],
             running_total=total,
+            running_hidden=_hidden(live.running_total(tx), total) if name else 0,
             schedules=live.coming(tx, name, _SCHEDULES),
             alerts=firing,
             alerts_total=alerts_total,
+            alerts_hidden=_hidden(live.firing_total(tx), alerts_total) if name else 0,
             outcomes=[_outcome(one) for one in live.ended(tx, name, _OTHERS)],
         )
 
@@ -109,6 +116,10 @@ class Lens:
         if known is None or abs(now - known[0]) > _REMEMBERED:
             known = self._usual[key] = (now, live.usual_duration(tx, one))
         return known[1]
+
+
+def _hidden(everything: int, shown: int) -> int:
+    return max(everything - shown, 0)  # PostgreSQL shows each statement what was committed by then
 
 
 def _queues(waiting: Sequence[Waiting], known: Sequence[ListedInstance], now: datetime) -> list[Queue]:

@@ -158,5 +158,17 @@ def _subject() -> ColumnElement[str]:
     return func.coalesce(executions.c.schedule, executions.c.task)
 
 
+def running_total(tx: Connection) -> int:
+    """Return how many executions run, whatever their names."""
+    return int(
+        tx.scalar(select(func.count()).select_from(executions).where(LIVE, executions.c.state == State.RUNNING)) or 0
+    )
+
+
+def firing_total(tx: Connection) -> int:
+    """Return how many alerts are open, whatever they are about."""
+    return int(tx.scalar(select(func.count()).select_from(alerts).where(LIVING, alerts.c.state == OPEN)) or 0)
+
+
 def _named(column: ColumnElement[str], name: str) -> list[ColumnElement[bool]]:
     return [column.icontains(name, autoescape=True)] if name else []

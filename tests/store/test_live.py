@@ -110,3 +110,14 @@ def test_only_open_alerts_are_shown_the_worst_first(scope: Scope, store: Store, 
     found = look(scope)
     assert [one.severity for one in found.alerts] == ["critical", "warning", "info"]
     assert found.alerts_total == 3
+    assert found.alerts_hidden == 0
+    filtered = look(scope, "گزارش")
+    assert (filtered.alerts, filtered.alerts_total, filtered.alerts_hidden) == ([], 0, 3)
+
+
+def test_what_runs_and_is_hidden_by_the_filter_is_counted(scope: Scope, store: Store) -> None:
+    for name in (NAME, "other"):
+        add_task(scope, name)
+        start(store, requests.run_now(scope, RunNow(name)))
+    found = look(scope, "فایل")
+    assert ([one.name for one in found.running], found.running_total, found.running_hidden) == ([NAME], 1, 1)

@@ -68,7 +68,8 @@ def test_a_frame_of_80x24_says_what_matters() -> None:
     assert f"7 {NAME}: نیمه" in text
     assert "██████······" in text
     assert "▒" * 12 in text
-    assert "~-5s" in text
+    assert "+5s" in text
+    assert "-5s" not in text
     assert "stopping" in text
     assert "12 skipped" in text
     assert "in 5s      schedule 05" in text
@@ -93,6 +94,24 @@ def test_an_outage_is_a_line_and_the_last_look_stays() -> None:
 def test_a_stored_text_cannot_steer_the_terminal() -> None:
     bad = replace(SNAPSHOT, outcomes=[Outcome(1, "x\x1b[2J\ny", "failed", None, NOW, None, 1)])
     assert "\x1b" not in drawn(View(), 80, 24, snapshot=bad)
+
+
+def test_a_filter_hides_rows_but_never_that_something_is_wrong() -> None:
+    hiding = replace(
+        SNAPSHOT, running=[], running_total=0, running_hidden=2, alerts=[], alerts_total=0, alerts_hidden=5
+    )
+    text = drawn(View(filter="گزارش"), 80, 24, snapshot=hiding)
+    assert "2 running, 12 due, 5 alerts" in text
+    assert "ALERTS 0 of 5" in text
+    assert "the filter hides 5 alerts" in text
+    assert "RUNNING 0 of 2" in text
+    assert "nothing is wrong" not in text
+    assert "nothing is wrong" in drawn(View(), 80, 24, snapshot=replace(hiding, alerts_hidden=0))
+
+
+def test_what_ended_after_the_clock_was_asked_is_new() -> None:
+    late = replace(SNAPSHOT, outcomes=[Outcome(1, "x", "failed", None, NOW + SECOND, None, 1)])
+    assert "-1s" not in drawn(View(), 80, 24, snapshot=late)
 
 
 def test_the_selected_row_stays_in_sight() -> None:
