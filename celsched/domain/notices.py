@@ -3,10 +3,11 @@
 It never sends. Alerts are told in groups, per channel: by kind, and by the set label or the queue.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from celsched.domain.alert import Alert
 from celsched.domain.health.kinds import KINDS, AlertKind, Severity
@@ -71,7 +72,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What a channel was last told of a group. `version` counts its changes, 0 where nothing is stored yet."""
+    """What a channel was last told of a group. `version` counts its changes, 0 where nothing is stored yet.
+
+    `unread`: members whose alert is there but beyond this version; they stay as they are, or a watcher that can read it
+    would tell it anew. `strange`: likewise of those where the member itself is, as it is stored.
+    """
 
     channel: str
     key: str
@@ -79,6 +84,8 @@ class Group:
     began_at: datetime | None = None
     sent_at: datetime | None = None
     members: Mapping[str, Member] = field(default_factory=dict)
+    unread: Collection[str] = ()
+    strange: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +184,8 @@ class _Present:
     over: Sequence[Alert]
     quiet: Mapping[str, Member]
     """Told members about which nothing may be said now; they stay as they are."""
+    unread: Mapping[str, Member]
+    """Told members whose alert cannot be read; nothing is known of them, and they stay as they are."""
 
 
 def _present(group: Group, alerts: Sequence[Alert], hushes: Mapping[int, Hush]) -> _Present:
@@ -196,7 +205,8 @@ def _present(group: Group, alerts: Sequence[Alert], hushes: Mapping[int, Hush]) 
             firing.append(alert)
         else:
             over.append(alert)
-    return _Present(firing, [alert for alert in firing if _is_news(alert, group)], over, quiet)
+    lost = {key: member for key, member in group.members.items() if key in group.unread}
+    return _Present(firing, [alert for alert in firing if _is_news(alert, group)], over, quiet, lost)
 
 
 def _is_news(alert: Alert, group: Group) -> bool:
@@ -218,7 +228,8 @@ def _plan(
     reason = _pushed(group, present, now) if channel.pushes else _reason(group, present, times, now)
     if reason is not None:
         return _told(group, present, reason, now)
-    known = {alert.fingerprint for alert in (*present.firing, *present.over)} | present.quiet.keys()
+    known = {alert.fingerprint for alert in (*present.firing, *present.over)}
+    known |= present.quiet.keys() | present.unread.keys()
     kept = {key: present.quiet.get(key, member) for key, member in group.members.items() if key in known}
     if kept == group.members:
         return None
@@ -254,14 +265,16 @@ def _only_worse(alert: Alert, group: Group) -> bool:
 
 
 def _pushed(group: Group, present: _Present, now: datetime) -> Reason | None:
-    wanted = {alert.fingerprint: Member(alert.id, alert.severity) for alert in present.firing}
+    wanted = {**present.unread, **{alert.fingerprint: Member(alert.id, alert.severity) for alert in present.firing}}
     changed = wanted != group.members
-    stale = bool(wanted) and (group.sent_at is None or _over(group.sent_at, PUSH_EVERY, now))
+    # Whoever cannot read all of it lets the one go first that can, or that one would never be due.
+    every = 2 * PUSH_EVERY if present.unread else PUSH_EVERY
+    stale = bool(present.firing) and (group.sent_at is None or _over(group.sent_at, every, now))
     return Reason.PUSH if changed or stale else None
 
 
 def _told(group: Group, present: _Present, reason: Reason, now: datetime) -> Planned:
-    members = {alert.fingerprint: Member(alert.id, alert.severity) for alert in present.firing}
+    members = {**present.unread, **{alert.fingerprint: Member(alert.id, alert.severity) for alert in present.firing}}
     if reason is not Reason.PUSH:
         members |= present.quiet
     after = replace(

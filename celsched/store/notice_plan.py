@@ -4,7 +4,7 @@ Each group is written under its version: of several watchers that plan at once, 
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -25,6 +25,9 @@ from celsched.store.notices import Message, enqueue
 from celsched.store.readable import UNREADABLE, readable
 from celsched.store.tables import states
 from celsched.store.tables_watch import LIVING, alerts, notice_groups
+
+_BEYOND = 2**63
+"""No id of a row is as large: the databases refuse to look for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +52,17 @@ class Draft:
 def draft(tx: Connection, channels: Sequence[Channel], flapping: Flapping, times: NoticeTimes, now: datetime) -> Draft:
     """Look at alerts, silences and groups, and return what is to be written. It writes nothing itself."""
     groups = _groups(tx, [channel.name for channel in channels])
-    told = sorted({member.alert for group in groups for member in group.members.values()})
+    told = sorted({number for group in groups for number in _told(group)})
     marked = _marked_alerts(tx, told, flapping, now)
     found = [alert for alert, _ in marked]
+    unread = _there(tx, set(told).difference(alert.id for alert in found))
     hushing = Hushing(silences.active(tx, now), found, now)
     marks: dict[Hush, list[int]] = {}
     for alert, mark in marked:
         hush = hushing.of(alert)
         if not alert.over and hush != mark:
             marks.setdefault(hush, []).append(alert.id)
-    return Draft(marks, plan_notices(channels, found, groups, hushing, times, now))
+    return Draft(marks, plan_notices(channels, found, _beside(groups, unread), hushing, times, now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ def _save(tx: Connection, group: Group) -> bool:
         "version": group.version,
         "began_at": group.began_at,
         "sent_at": group.sent_at,
-        "members": {key: _encoded(member) for key, member in group.members.items()},
+        "members": {**group.strange, **{key: _encoded(member) for key, member in group.members.items()}},
     }
     if group.version == 1:
         dialect = dialect_of(tx)
@@ -124,7 +128,7 @@ def _encoded(member: Member) -> dict[str, Any]:
 
 
 def _groups(tx: Connection, channels: list[str]) -> list[Group]:
-    """Return what was told of each group. Of a member that cannot be read nothing is known: it is told again."""
+    """Return what was told of each group, with members that cannot be read as they are."""
     if not channels:
         return []
     g = notice_groups.c
@@ -133,14 +137,37 @@ def _groups(tx: Connection, channels: list[str]) -> list[Group]:
     return readable(tx, query, g.channel + "\x1f" + g.group_key, "group of messages", _group)
 
 
+def _told(group: Group) -> Iterator[int]:
+    """Yield the alerts that are members, by their ids."""
+    yield from (member.alert for member in group.members.values())
+    yield from (number for raw in group.strange.values() if (number := _alert_of(raw)) is not None)
+
+
+def _beside(groups: Iterable[Group], unread: frozenset[int]) -> list[Group]:
+    """Return groups that know what is unread; members that cannot be read, of alerts that can or are gone, are left
+    out: of them nothing is known, and what is wrong still is told again.
+    """
+    return [
+        replace(
+            group,
+            unread={key for key, member in group.members.items() if member.alert in unread},
+            strange={key: raw for key, raw in group.strange.items() if _alert_of(raw) in unread},
+        )
+        for group in groups
+    ]
+
+
 def _group(row: RowMapping) -> Group:
+    raw_members = dict(_raw_members(row["told"]))
+    members = {key: member for key, raw in raw_members.items() if (member := _member(raw)) is not None}
     return Group(
         channel=row["channel"],
         key=row["group_key"],
         version=row["version"],
         began_at=row["began_at"],
         sent_at=row["sent_at"],
-        members={key: member for key, raw in _raw_members(row["told"]) if (member := _member(raw)) is not None},
+        members=members,
+        strange={key: raw for key, raw in raw_members.items() if key not in members},
     )
 
 
@@ -149,6 +176,11 @@ def _raw_members(text: str) -> Iterable[tuple[str, Any]]:
         raw = json.loads(text)
         return raw.items() if isinstance(raw, dict) else ()
     return ()
+
+
+def _alert_of(raw: Any) -> int | None:
+    number = raw.get("alert") if isinstance(raw, Mapping) else None
+    return number if isinstance(number, int) and abs(number) < _BEYOND else None
 
 
 def _member(raw: Any) -> Member | None:
@@ -177,6 +209,14 @@ def _marked_alerts(tx: Connection, told: Sequence[int], flapping: Flapping, now:
         found += _readable(tx, query.where(alerts.c.id.in_(part)).order_by(alerts.c.id))
     restless = _restless(tx, [alert for alert, _ in found], flapping, now) if found else set()
     return [(replace(alert, flaps=True) if alert.fingerprint in restless else alert, mark) for alert, mark in found]
+
+
+def _there(tx: Connection, ids: Iterable[int]) -> frozenset[int]:
+    """Return those of these alerts that have a row, whatever is in it."""
+    found: set[int] = set()
+    for part in batches(ids):
+        found.update(tx.scalars(select(alerts.c.id).where(alerts.c.id.in_(part))))
+    return frozenset(found)
 
 
 def _readable(tx: Connection, query: Select[Any]) -> list[tuple[Alert, Hush]]:
