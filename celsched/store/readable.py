@@ -4,7 +4,7 @@ A newer version wrote them, or a person by hand. What the database itself raises
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select
@@ -19,8 +19,18 @@ K = TypeVar("K")
 
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, DataError)
 """What a value raises that a column's type, a driver or a record refuses; `DataError`: a date beyond Python's years."""
-_MANY_SAID = 1000
-_said: set[tuple[str, object, str]] = set()
+_MANY_SAID = 20_000
+"""So many rows are remembered as told, or as many as one look meets."""
+_SPLIT = 50
+"""So many rows are searched for one by one, where the database or a column refuses them: each costs some statements."""
+_TOLD = 10
+"""So many rows are told one by one at a time."""
+_said: dict[tuple[str, object], str] = {}
+"""Why which row was said to be left out; those met last are the last ones."""
+
+
+class NotTried(LookupError):
+    """A row that stands beside so many which cannot be read that it was not tried."""
 
 
 def readable(
@@ -33,15 +43,25 @@ def readable(
 ) -> list[T]:
     """Return what `make` makes of each row that can be read, in the query's order; add the others to `gaps`.
 
-    `key` tells the rows apart, `what` is the word for one.
+    `key` is among the columns and tells the rows apart, `what` is the word for one. There is a gap for each of them,
+    however many; beside many that the database or a column refuses, good ones may be among them.
     """
-    try:
-        return [make(row) for row in tx.execute(query).mappings()]
-    except UNREADABLE as error:
-        _raise_of_database(error)
     found: list[T] = []
-    for part in batches(tx.scalars(query.with_only_columns(key)).all()):
-        found += _split(part, lambda keys: _some(tx, query.where(key.in_(keys)), make), what, gaps)
+    bad: dict[object, Exception] = {}
+    try:
+        for row in tx.execute(query).mappings():
+            try:
+                found.append(make(row))
+            except UNREADABLE as error:
+                _raise_of_database(error)
+                bad[row[key]] = error
+    except UNREADABLE as error:  # a row does not even come
+        _raise_of_database(error)
+        found, bad = [], {}
+        for part in batches(tx.scalars(query.with_only_columns(key)).all()):
+            found += _split(part, lambda keys: _some(tx, query.where(key.in_(keys)), make), bad)
+    if bad:
+        _tell(what, bad, gaps)
     return found
 
 
@@ -59,17 +79,20 @@ def _some(tx: Connection, query: Select[Any], make: Callable[[RowMapping], T]) -
     return [make(row) for row in tx.execute(query).mappings()]
 
 
-def _split(keys: list[Any], read: Callable[[list[Any]], list[T]], what: str, gaps: list[Gap] | None) -> list[T]:
-    """Read these rows, and where that fails each half of them."""
+def _split(keys: list[Any], read: Callable[[list[Any]], list[T]], bad: dict[object, Exception]) -> list[T]:
+    """Read these rows, and where that fails each half of them; add to `bad` those that fail alone."""
     try:
         return read(keys)
     except UNREADABLE as error:
         _raise_of_database(error)
         if len(keys) == 1:
-            _tell(what, keys[0], error, gaps)
+            bad[keys[0]] = error
+            return []
+        if len(bad) >= _SPLIT:
+            bad.update(dict.fromkeys(keys, NotTried(f"beside {len(bad)} others that cannot be read")))
             return []
     half = len(keys) // 2
-    return _split(keys[:half], read, what, gaps) + _split(keys[half:], read, what, gaps)
+    return _split(keys[:half], read, bad) + _split(keys[half:], read, bad)
 
 
 def _raise_of_database(error: Exception) -> None:
@@ -77,14 +100,18 @@ def _raise_of_database(error: Exception) -> None:
         raise error
 
 
-def _tell(what: str, key: object, error: Exception, gaps: list[Gap] | None) -> None:
-    gap = Gap(f"read {what} {key}", error, told=True, key=key)
+def _tell(what: str, bad: Mapping[object, Exception], gaps: list[Gap] | None) -> None:
+    """Add a gap for each of these rows, and log what is new among them: the first ones each, of the rest how many."""
+    found = [Gap(f"read {what} {key}", error, told=True, key=key) for key, error in bad.items()]
     if gaps is not None:
-        gaps.append(gap)
-    said = (what, key, gap.why)
-    if said not in _said:
-        if len(_said) >= _MANY_SAID:
-            _said.clear()
-        _said.add(said)
-        words = "left out: a newer celsched wrote it, or it was changed by hand"
-        log.warning("could not read %s %s: %s; %s", what, key, gap.why, words, extra={"action": "unreadable"})
+        gaps += found
+    words = "left out: a newer celsched wrote it, or it was changed by hand"
+    new = [gap for gap in found if _said.pop((what, gap.key), None) != gap.why]
+    _said.update({(what, gap.key): gap.why for gap in found})
+    for gap in new[:_TOLD]:
+        log.warning("could not read %s %s: %s; %s", what, gap.key, gap.why, words, extra={"action": "unreadable"})
+    if len(new) > _TOLD:
+        rest = len(new) - _TOLD
+        log.warning("could not read %d more of kind %s either; %s", rest, what, words, extra={"action": "unreadable"})
+    for old in list(_said)[: max(len(_said) - max(_MANY_SAID, len(found)), 0)]:
+        del _said[old]

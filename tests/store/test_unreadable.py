@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import event, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from celsched.domain.execution import Requester
@@ -44,7 +44,7 @@ POISON: Mapping[str, Mapping[str, Any]] = {
 @pytest.fixture(autouse=True)
 def _nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """PostgreSQL's databases are used again, and their rows have the same ids."""
-    monkeypatch.setattr(readable, "_said", set())
+    monkeypatch.setattr(readable, "_said", {})
 
 
 def spoil(store: Store, of: AlertKind, **values: Any) -> int:
@@ -57,6 +57,14 @@ def write_raw(store: Store, column: str, value: str, kind: AlertKind) -> None:
     """Change a row behind the back of the column types."""
     statement = text(f"UPDATE alerts SET {column} = :value WHERE kind = :kind")
     store.write(lambda tx: tx.execute(statement, {"value": value, "kind": kind.value}))
+
+
+def refuse(store: Store, kind: AlertKind) -> None:
+    """Let a column itself refuse what is in the rows of this kind."""
+    if store.engine.dialect.name == "sqlite":
+        write_raw(store, "details", "{not json", kind)
+    else:
+        write_raw(store, "opened_at", "infinity", kind)
 
 
 def opened(store: Store) -> None:
@@ -141,13 +149,55 @@ def test_an_alert_of_no_task_is_over_and_stops_nobody(store: Store, clock: Manua
 def test_what_a_column_itself_refuses_is_found_among_many(store: Store, clock: ManualClock) -> None:
     now = clock.now()
     settle(store, *(find(K.MISSED, f"schedule:{n}", since=now) for n in range(20)), find(K.NO_NEXT, since=now))
-    if store.engine.dialect.name == "sqlite":
-        write_raw(store, "details", "{not json", K.NO_NEXT)
-    else:
-        write_raw(store, "opened_at", "infinity", K.NO_NEXT)
+    refuse(store, K.NO_NEXT)
     gaps: list[Gap] = []
     assert len(store.read(lambda tx: alerts.living(tx, gaps))) == 20
     assert len(gaps) == 1
+
+
+def _counted(store: Store) -> tuple[int, list[Gap]]:
+    """Read the living alerts; return with how many statements, and what could not be read."""
+    statements: list[str] = []
+
+    def count(*given: Any) -> None:
+        statements.append(given[2])
+
+    gaps: list[Gap] = []
+    event.listen(store.engine, "before_cursor_execute", count)
+    try:
+        store.read(lambda tx: alerts.living(tx, gaps))
+    finally:
+        event.remove(store.engine, "before_cursor_execute", count)
+    return len(statements), gaps
+
+
+@pytest.mark.parametrize(("refused", "most"), [(False, 5), (True, 300)])
+def test_hundreds_of_them_cost_few_statements_and_few_lines_and_each_is_a_gap(
+    store: Store, clock: ManualClock, caplog: pytest.LogCaptureFixture, refused: bool, most: int
+) -> None:
+    settle(store, *(find(K.MISSED, f"schedule:{n}", since=clock.now()) for n in range(600)))
+    if refused:
+        refuse(store, K.MISSED)
+    else:
+        write_raw(store, "severity", "catastrophic", K.MISSED)
+    for _ in range(2):
+        statements, gaps = _counted(store)
+        assert statements < most
+        assert len({gap.key for gap in gaps}) == 600
+        said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+        assert len(said) == 11, "the first ten, and how many more; and no more of it at the second look"
+    assert said[-1].startswith("could not read 590 more of kind alert either")
+
+
+def test_more_than_are_remembered_are_told_once_as_long_as_they_are_there(
+    store: Store, clock: ManualClock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readable, "_MANY_SAID", 2)
+    settle(store, *(find(K.MISSED, f"schedule:{n}", since=clock.now()) for n in range(5)))
+    write_raw(store, "severity", "catastrophic", K.MISSED)
+    for _ in range(3):
+        store.read(alerts.living)
+        assert len([record for record in caplog.records if record.levelno == logging.WARNING]) == 5
 
 
 def test_a_store_that_breaks_is_no_row_that_cannot_be_read(store: Store, clock: ManualClock) -> None:
@@ -167,7 +217,7 @@ def test_a_store_that_breaks_while_single_rows_are_read_is_not_taken_for_one(
         raise OperationalError("SELECT", {}, ValueError("the connection is gone"))
 
     opened(store)
-    spoil(store, K.MISSED, severity="catastrophic")
+    refuse(store, K.MISSED)
     monkeypatch.setattr(readable, "_some", gone)
     with pytest.raises(StoreUnreachable, match="the connection is gone"):
         store.read(alerts.living, patience=0)
