@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, Text, cast, select, update
 
 from celsched.domain.alert import Alert
+from celsched.domain.health.gap import Gap
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.notice_times import NoticeTimes
 from celsched.domain.notices import Channel, Group, Member, Planned, plan_notices
@@ -22,7 +23,7 @@ from celsched.store.alert_rows import instant, sound, sound_evidence
 from celsched.store.batches import batches
 from celsched.store.dialect import dialect_of, unindexed
 from celsched.store.notices import Message, enqueue
-from celsched.store.readable import UNREADABLE, readable
+from celsched.store.readable import UNREADABLE, NotTried, readable
 from celsched.store.tables import states
 from celsched.store.tables_watch import LIVING, alerts, notice_groups
 
@@ -50,8 +51,11 @@ class Draft:
 
 
 def draft(tx: Connection, channels: Sequence[Channel], flapping: Flapping, times: NoticeTimes, now: datetime) -> Draft:
-    """Look at alerts, silences and groups, and return what is to be written. It writes nothing itself."""
-    groups = _groups(tx, [channel.name for channel in channels])
+    """Look at alerts, silences and groups, and return what is to be written. It writes nothing itself.
+
+    Of a group whose row cannot be read nothing is known: it is written anew, and what fires is told again, once.
+    """
+    groups, lost = _groups(tx, [channel.name for channel in channels])
     told = sorted({number for group in groups for number in _told(group)})
     marked = _marked_alerts(tx, told, flapping, now)
     found = [alert for alert, _ in marked]
@@ -62,7 +66,11 @@ def draft(tx: Connection, channels: Sequence[Channel], flapping: Flapping, times
         hush = hushing.of(alert)
         if not alert.over and hush != mark:
             marks.setdefault(hush, []).append(alert.id)
-    return Draft(marks, plan_notices(channels, found, _beside(groups, unread), hushing, times, now))
+    planned = plan_notices(channels, found, _beside([*groups, *lost], unread), hushing, times, now)
+    changed = {(one.group.channel, one.group.key) for one in planned}
+    anew = (group for group in lost if (group.channel, group.key) not in changed)
+    mended = (replace(group, version=group.version + 1, began_at=now, sent_at=now) for group in anew)
+    return Draft(marks, [*planned, *map(Planned, mended)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +135,25 @@ def _encoded(member: Member) -> dict[str, Any]:
     return found | {"silenced": True} if member.silenced else found
 
 
-def _groups(tx: Connection, channels: list[str]) -> list[Group]:
-    """Return what was told of each group, with members that cannot be read as they are."""
+def _groups(tx: Connection, channels: list[str]) -> tuple[list[Group], list[Group]]:
+    """Return what was told of each group, with members that cannot be read as they are; and those that cannot be read
+    at all, of which only the version is known.
+    """
     if not channels:
-        return []
-    g = notice_groups.c
+        return [], []
+    g, gaps = notice_groups.c, list[Gap]()
     members = cast(g.members, Text).label("told")
-    query = select(g.channel, g.group_key, g.version, g.began_at, g.sent_at, members).where(g.channel.in_(channels))
-    return readable(tx, query, g.channel + "\x1f" + g.group_key, "group of messages", _group)
+    name = (g.channel + "/" + g.group_key).label("name")
+    query = select(g.channel, g.group_key, g.version, g.began_at, g.sent_at, members, name)
+    found = readable(tx, query.where(g.channel.in_(channels)), name, "group of messages", _group, gaps)
+    names = [gap.key for gap in gaps if not isinstance(gap.error, NotTried)]
+    bare = select(g.channel, g.group_key, g.version)
+    lost = [
+        Group(channel, key, version)
+        for part in batches(names)
+        for channel, key, version in tx.execute(bare.where(g.channel.in_(channels), name.in_(part)))
+    ]
+    return found, lost
 
 
 def _told(group: Group) -> Iterator[int]:

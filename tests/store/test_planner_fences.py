@@ -27,13 +27,13 @@ MINUTE = timedelta(minutes=1)
 PLAN = Plan([Channel("hook"), Channel("mail")], Flapping(), ZoneInfo("Asia/Tehran"), timedelta(days=30))
 BEYOND = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
 """An instant that no clock of Tehran can show: whatever begins then has no words."""
-TITLE = {K.MISSED: "[critical] missed: 'گزارش شب'", K.NO_NEXT: "[critical] no_next: 'گزارش شب'"}
+TITLE = {K.MISSED: '[critical] missed: "گزارش شب"', K.NO_NEXT: '[critical] no_next: "گزارش شب"'}
 
 
 @pytest.fixture(autouse=True)
 def _nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """PostgreSQL's databases are used again, and their rows have the same ids."""
-    monkeypatch.setattr(readable, "_said", set())
+    monkeypatch.setattr(readable, "_said", {})
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_an_alert_without_words_is_told_in_few_and_the_others_as_ever(
     assert planner.run_once() == 0
     assert titles(store) == [(name, TITLE[kind]) for name in ("hook", "mail") for kind in (K.MISSED, K.NO_NEXT)]
     bodies = [body for _, title, body in queued(store) if title == TITLE[K.NO_NEXT]]
-    assert "no_next of 'گزارش شب': the rest of it could not be put into words" in bodies[0]
+    assert 'no_next of "گزارش شب": the rest of it could not be put into words' in bodies[0]
     assert "next: celsched show alert 1" in bodies[0]
     (said,) = errors(caplog)
     assert said.startswith("could not word alert 1: OverflowError")
@@ -181,6 +181,45 @@ def test_what_was_told_and_cannot_be_read_is_told_again_once(
     assert planner.run_once() == 1
     assert planner.run_once() == 0
     assert titles(store)[-1] == ("mail", TITLE[K.MISSED])
+
+
+def _spoil_groups(store: Store, column: str) -> None:
+    far = "infinity" if store.dialect.row_locks else "tomorrow"
+    where = "WHERE channel = 'mail' AND group_key = 'missed'"
+    store.write(lambda tx: tx.execute(text(f"UPDATE notice_groups SET {column} = :far {where}"), {"far": far}))
+
+
+@pytest.mark.parametrize("column", ["sent_at", "began_at"])
+def test_a_group_that_cannot_be_read_is_told_again_once_and_not_silent_for_ever(
+    store: Store, clock: ManualClock, planner: Planner, column: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened(store, clock, find(since=clock.now()), find(K.NO_NEXT, since=clock.now()))
+    assert planner.run_once() == 4
+    _spoil_groups(store, column)
+    other = Planner(store, clock, PLAN)
+    assert planner.run_once() + other.run_once() == 1
+    assert planner.run_once() + other.run_once() == 0
+    assert titles(store)[-1] == ("mail", TITLE[K.MISSED])
+    assert [one for one in caplog.messages if one.startswith("could not read group of messages mail/missed: ")]
+    clock.advance(6 * MINUTE)
+    settle(store)
+    assert planner.run_once() == 4
+
+
+@pytest.mark.parametrize("column", ["sent_at", "began_at"])
+def test_one_of_which_nothing_fires_is_mended_before_something_does(
+    store: Store, clock: ManualClock, planner: Planner, column: str
+) -> None:
+    opened(store, clock, find(since=clock.now()))
+    assert planner.run_once() == 2
+    clock.advance(6 * MINUTE)
+    settle(store)
+    assert planner.run_once() == 2
+    _spoil_groups(store, column)
+    assert planner.run_once() == 0
+    assert store.read(lambda tx: len(tx.execute(select(notice_groups)).all())) == 2
+    opened(store, clock, find(since=clock.now()))
+    assert planner.run_once() == 2
 
 
 def test_a_message_of_another_version_is_sent_and_one_that_cannot_be_read_holds_up_none(
