@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from kombu.connection import Connection
 
 from celsched.broker.app import broker_kind
+from celsched.broker.folders import make_private
 from celsched.errors import BrokerUnreachable
 
 _PATIENCE = 3.0  # seconds for each step of connecting
@@ -63,7 +64,7 @@ def _options(kind: str) -> dict[str, Any]:
 def _check_folder(folder: Path) -> str:
     probe = folder / f".probe-{uuid.uuid4().hex}"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(folder)
         probe.touch()
         probe.unlink()
     except OSError as error:

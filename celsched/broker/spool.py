@@ -16,6 +16,7 @@ from typing import TypeVar
 from urllib.parse import quote
 from uuid import uuid4
 
+from celsched.broker.folders import make_private
 from celsched.clock import Clock
 
 T = TypeVar("T")
@@ -82,7 +83,7 @@ class Spool:
 
     def declare(self, queue: str) -> None:
         """Make the folder of `queue`, closed to other users, if it is not there."""
-        self._folder_of(queue).mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self._folder_of(queue))
 
     def exists(self, queue: str) -> bool:
         """Whether `queue` has a folder."""
@@ -123,7 +124,7 @@ class Spool:
         quarantine = self._folder / "quarantine"
         target = quarantine / f"{self._stamp()}-{path.name[-200:]}"
         try:
-            quarantine.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(quarantine)
             path.rename(target)
             logger.warning("%s is no message of ours (%s); moved to %s", path, reason, target)
             self._trim(quarantine)

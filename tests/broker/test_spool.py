@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from collections import Counter
@@ -156,6 +157,22 @@ def test_a_folder_that_cannot_be_written_is_an_unreachable_broker(tmp_path: Path
         _send(publisher, 1)
     with pytest.raises(BrokerUnreachable, match="cannot be written"):
         check_broker("", embedded_folder=tmp_path / "file")
+
+
+@pytest.mark.parametrize("first", ["check", "put"])
+def test_every_folder_made_is_closed_to_others(tmp_path: Path, first: str) -> None:
+    data = tmp_path / ".celsched"
+    before = os.umask(0o022)
+    try:
+        if first == "check":
+            check_broker("", embedded_folder=data / "broker")
+        Spool(data / "broker", SystemClock()).put("q", b"strange")
+    finally:
+        os.umask(before)
+    made = [data, *(path for path in data.rglob("*") if path.is_dir())]
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in made} == dict.fromkeys(
+        [".celsched", "broker", "queues", "q-q"], 0o700
+    )
 
 
 def test_workers_of_the_embedded_broker_are_not_asked(app: BrokerApp) -> None:
