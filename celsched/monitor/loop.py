@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Protocol
 
 from celsched.clock import Clock
@@ -16,6 +17,8 @@ from celsched.store.presence import Presence
 
 log = logging.getLogger(__name__)
 _EVERY = WATCH_EVERY.total_seconds()
+_SHORTEST = 0.05
+"""Seconds: no wait between looks is shorter, since sums of floats may miss a moment by next to nothing."""
 
 
 class Listener(Protocol):
@@ -41,9 +44,10 @@ def watch_until(
 ) -> None:
     """Look every ten seconds until `stop` is set; an outage of the store is said once and waited for.
 
-    `service` is told of each look, one that failed fast too: a store that is away is no reason to be killed. A watcher
-    whose looks fail for any other reason sees nothing: it does not report that it lives, so that `run` can tell. One
-    whose looks have gaps lives, and says so with each report.
+    Where heartbeats are shorter than that, it reports between looks too. `service` is told of each look, one that
+    failed fast too: a store that is away is no reason to be killed. A watcher whose looks fail for any other reason
+    sees nothing: it does not report that it lives, so that `run` can tell. One whose looks have gaps lives, and says
+    so with each report.
     """
     manager = service or ServiceManager(None)
     down, blind, began = False, False, 0.0
@@ -78,8 +82,33 @@ def watch_until(
         if listener is not None and isinstance(error, StoreUnreachable):
             listener.store_away(began, error.message)
 
-    run_until_stopped(step, stop=stop, clock=clock, on_error=failed, max_backoff=_EVERY)
+    def report() -> None:
+        nonlocal began
+        began = clock.monotonic()
+        presence.beat(gaps)
+
+    wake = _reporting(report, presence, stop, clock) if presence.every < _EVERY else None
+    run_until_stopped(step, stop=stop, clock=clock, on_error=failed, wake=wake, max_backoff=_EVERY)
     manager.stopping()
+    _leave(presence)
+
+
+def _reporting(
+    report: Callable[[], None], presence: Presence, stop: threading.Event, clock: Clock
+) -> Callable[[float], None]:
+    """Return a wait between looks that calls `report` whenever a beat is due."""
+
+    def wait(seconds: float) -> None:
+        until = clock.monotonic() + seconds
+        while not stop.is_set() and (left := until - clock.monotonic()) > 0:
+            clock.wait(stop, max(min(left, presence.due_in), _SHORTEST))
+            if not stop.is_set() and presence.due_in <= 0:
+                report()
+
+    return wait
+
+
+def _leave(presence: Presence) -> None:
     try:
         presence.leave()
     except Exception as error:  # the store may be away; a clean stop does not depend on it

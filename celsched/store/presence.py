@@ -38,6 +38,16 @@ class Presence:
         self._beaten: float | None = None
         self._note: str | None = None
 
+    @property
+    def every(self) -> float:
+        """Seconds between beats."""
+        return self._every
+
+    @property
+    def due_in(self) -> float:
+        """Seconds until the next beat is due; none or less where it is."""
+        return 0.0 if self._beaten is None else self._beaten + self._every - self._clock.monotonic()
+
     def beat(self, note: str | None = None) -> None:
         """Register at the first call; later say that we live, where that is due; raise what the store raises."""
         moment = self._clock.monotonic()

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -405,6 +405,43 @@ def test_a_watcher_follows_the_servers_clock_when_that_is_set(tmp_path: Path, sq
         assert "overdue" not in {alert.kind for alert in watcher.run_once().firing}
         server[0] += 90 * MINUTE
         assert "overdue" in {alert.kind for alert in watcher.run_once().firing}
+
+
+@pytest.mark.parametrize("seconds", [0.7, 3, 7])
+def test_a_watcher_reports_each_heartbeat_shorter_than_its_looks_are_apart(
+    store: Store, clock: ManualClock, seconds: float
+) -> None:
+    clock.auto_advance = True
+    stop, looks, heartbeat = threading.Event(), iter("gggg"), timedelta(seconds=seconds)
+    longest = timedelta(0)
+
+    class Healthy(Watcher):
+        def run_once(self) -> CheckResult:
+            clock.advance(SECOND / 10)  # a look takes a while
+            if next(looks, None) is None:
+                stop.set()
+            return CheckResult([])
+
+    class Turned(ManualClock):
+        def wait(self, event: threading.Event, seconds: float) -> bool:
+            nonlocal longest
+            waited = clock.wait(event, seconds)
+            (row,) = store.read(lambda tx: instances.listing(tx, 10))
+            longest = max(longest, clock.now() - row.beat_at)
+            return waited
+
+        def now(self) -> datetime:
+            return clock.now()
+
+        def monotonic(self) -> float:
+            return clock.monotonic()
+
+    turned, born = Turned(START), clock.now()
+    watcher = Healthy(store, clock, rules=RULES, heartbeat=heartbeat, settings={})
+    watch_until(stop, watcher, Presence(store, turned, "watcher", every=heartbeat), turned)
+    assert clock.now() - born >= 40 * SECOND, "the looks stay ten seconds apart"
+    assert clock.now() - born < 42 * SECOND
+    assert longest <= heartbeat + SECOND / 5
 
 
 def test_a_watcher_that_sees_nothing_does_not_report_that_it_lives(
