@@ -37,6 +37,7 @@ _RUNNING: dict[str, Callable[[Facts, Settings], Found]] = {
     "definitions.sound": doctor_running.definitions,
     "alerts.critical": doctor_running.critical,
     "channels.accept": doctor_running.channels,
+    "pings.known": doctor_running.pings,
 }
 _CODE: dict[str, Callable[[Facts, CodeRules], Found]] = {
     "tasks.allowed": doctor_code.allowed,

@@ -11,11 +11,12 @@ from celsched.operations.browse import Life, life_of
 from celsched.operations.scope import Scope
 from celsched.operations.standing import fire_times, standing
 from celsched.settings import Settings
-from celsched.store import alerts, checkup, definitions, instances, notices
+from celsched.store import alerts, checkup, definitions, instances, notices, pings
 from celsched.store.alerts import StoredAlert
 from celsched.store.checkup import Some
 from celsched.store.definitions import StoredTask
 from celsched.store.instances import Instance
+from celsched.store.pings import Asking
 from celsched.store.store import Tx
 from celsched.store.watch_schedules import Roster
 
@@ -45,6 +46,7 @@ class Facts:
     waiting: Some
     deserted: Some
     channels: Mapping[str, ChannelHealth]
+    pings: Sequence[Asking]
 
     def living(self, kind: str) -> list[Instance]:
         """Return the instances of a kind that are alive."""
@@ -80,6 +82,7 @@ def facts_of(scope: Scope, settings: Settings) -> Facts:
             waiting=checkup.waiting_for_nothing(tx, now - settings.lease),
             deserted=checkup.without_worker(tx, gone),
             channels={one.channel: one for one in notices.channel_health(tx)},
+            pings=sorted(pings.asking(tx), key=lambda one: one.schedule),
         )
 
     return scope.store.read(work)

@@ -1,9 +1,11 @@
-"""Judges what the store says of processes, queues, schedules, executions, alerts, channels. It reads nothing itself."""
+"""Judges what the store says of processes, queues, schedules, runs, alerts, channels, pings. It reads nothing."""
 
+import socket
 from collections import Counter
 
 from celsched.broker.embedded import EMBEDDED_QUEUE
 from celsched.domain.health import Severity
+from celsched.domain.names import suggestion
 from celsched.operations.checkup import Found, failed, listed, passed, skipped, warned
 from celsched.operations.doctor_facts import OVERDUE_AFTER, Facts
 from celsched.operations.wording import command, span, times
@@ -152,3 +154,24 @@ def channels(facts: Facts, settings: Settings) -> Found:
     untried = [name for name in names if name not in facts.channels]
     said = f"; nothing was sent yet through {listed(untried)}" if untried else ""
     return passed(f"{times(len(names), 'channel')}, no failed send{said}")
+
+
+def pings(facts: Facts, settings: Settings) -> Found:
+    """Judge whether every ping that a schedule asks for is set: one that is not is never sent, and nobody is told."""
+    if not facts.pings:
+        return passed("no schedule asks for a ping")
+    known = [target.name for target in settings.pings]
+    bad = [one for one in facts.pings if one.ping not in known]
+    if not bad:
+        return passed(f"{times(len(facts.pings), 'schedule')} with a ping, and each is set")
+    first = bad[0].ping
+    near = suggestion(first, known)
+    schedules = listed([one.schedule for one in bad if one.ping == first])
+    others = list(dict.fromkeys(one.ping for one in bad if one.ping != first))
+    seen = f"ping '{first}' is not among `pings` of these settings, so none is sent for {schedules}"
+    seen += f" ({near})" if near else ""
+    seen += f"; nor is {listed(others)}" if others else ""
+    # Pings are sent where the watcher is; the settings of other machines need not know them.
+    watchers = facts.living("watcher")
+    elsewhere = bool(watchers) and socket.gethostname() not in {one.host for one in watchers}
+    return (warned if elsewhere else failed)(seen, "celsched config pings")

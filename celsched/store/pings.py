@@ -6,6 +6,7 @@ An end that reached the store long after it happened is pinged then, unless a ne
 """
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,7 +36,7 @@ def queue_pings(tx: Connection, names: Collection[str], now: datetime) -> int:
     queued = 0
     if text is not None:
         since = max(min(datetime.fromisoformat(text), now) - _OVERLAP, now - _LONGEST)
-        asked = {key: name for key, name in _asking(tx) if name in names}
+        asked = {one.schedule_id: one.ping for one in asking(tx) if one.ping in names}
         ids = sorted(asked)
         for batch in batches(ids):
             for row in _happened(tx, batch, since):
@@ -46,17 +47,27 @@ def queue_pings(tx: Connection, names: Collection[str], now: datetime) -> int:
     return queued
 
 
-def _asking(tx: Connection) -> Iterator[tuple[int, str]]:
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A schedule that asks for a ping, by the ping's name among the settings."""
+
+    schedule_id: int
+    schedule: str
+    ping: str
+
+
+def asking(tx: Connection) -> Iterator[Asking]:
+    """Yield every schedule that asks for a ping, by itself, its task or their defaults."""
     layers = (tasks.c.defaults, schedules.c.defaults, tasks.c.options, schedules.c.options)  # weakest first
     query = (
-        select(schedules.c.id, *layers)
+        select(schedules.c.id, schedules.c.name, *layers)
         .join_from(schedules, tasks, schedules.c.task_id == tasks.c.id)
         .where(schedules.c.deleted_at.is_(None), or_(*(cast(layer, Text).like(f'%"{PING}"%') for layer in layers)))
     )
-    for schedule_id, *said in tx.execute(query):
+    for schedule_id, schedule, *said in tx.execute(query):
         asked = [name for layer in said if isinstance(name := (layer.get("alerts") or {}).get(PING), str)]
         if asked:
-            yield schedule_id, asked[-1]
+            yield Asking(schedule_id, schedule, asked[-1])
 
 
 def _happened(tx: Connection, ids: list[int], since: datetime) -> list[Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, text, update
 
+from celsched.domain.health.wishes import decode_wishes
 from celsched.operations import control
 from celsched.operations.checks import CodeRules
 from celsched.operations.checkup import Found, Verdict, listed
@@ -15,6 +16,8 @@ from celsched.operations.doctor import Patient, examine
 from celsched.operations.doctor_machine import LEAST_SPACE, LITTLE_SPACE, judged_space
 from celsched.operations.scope import Scope
 from celsched.settings import Settings, load
+from celsched.settings.model import PingTarget
+from celsched.settings.secret import Secret
 from celsched.store import instances
 from celsched.store.instances import Instance
 from celsched.store.store import Store
@@ -169,6 +172,27 @@ def test_a_channel_that_refused_its_last_message(doctor: Examine, store: Store) 
     assert doctor()["channels.accept"] == Found(
         Verdict.FAIL, "'mail' refused the last message: 550 no", "celsched alerts test mail"
     )
+
+
+def test_a_ping_that_is_not_set_is_named_with_its_schedules(
+    doctor: Examine, scope: Scope, store: Store, settings: Settings
+) -> None:
+    assert doctor()["pings.known"].verdict is Verdict.PASS
+    add_schedule(scope, "شبانه", alerts=decode_wishes("alerts", {"ping": "nightly"}))
+    add_schedule(scope, "weekly", alerts=decode_wishes("alerts", {"ping": "week"}))
+    given = replace(settings, pings=(PingTarget("week", Secret("https://h/hunter2")),))
+    beat(store, "daemon")
+    assert doctor(given=given)["pings.known"] == Found(
+        Verdict.FAIL,
+        "ping 'nightly' is not among `pings` of these settings, so none is sent for 'شبانه'",
+        "celsched config pings",
+    )
+    beat(store, "watcher")  # on another machine: its settings send pings
+    assert doctor(given=given)["pings.known"].verdict is Verdict.WARN
+    near = replace(given, pings=(*given.pings, PingTarget("nightly2", Secret("https://h"))))
+    assert "(did you mean `nightly2`?)" in doctor(given=near)["pings.known"].seen
+    well = replace(given, pings=(*given.pings, PingTarget("nightly", Secret("https://h"))))
+    assert doctor(given=well)["pings.known"].seen == "2 schedules with a ping, and each is set"
 
 
 def test_tasks_that_may_not_run_or_cannot_be_found(doctor: Examine, scope: Scope) -> None:
