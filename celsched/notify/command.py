@@ -39,7 +39,7 @@ def _run(argv: Sequence[str], environment: Mapping[str, str], given: bytes, time
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
-        raise SendFailed(f"{name} cannot be started: {getattr(error, 'strerror', None) or error}") from None
+        raise SendFailed(f"{argv[0]} cannot be started: {getattr(error, 'strerror', None) or error}") from None
     with process:
         try:
             said, _ = process.communicate(given, timeout)

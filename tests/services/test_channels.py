@@ -283,7 +283,7 @@ def test_a_command_that_fails_says_why_by_its_last_line(tmp_path: Path, clock: M
 
 
 def test_a_command_that_is_not_there_is_a_failure(clock: ManualClock) -> None:
-    assert "cannot be started" in why_not("", clock, command=("/no/such/program",))
+    assert "/no/such/program cannot be started" in why_not("", clock, command=("/no/such/program",))
 
 
 def test_a_command_that_hangs_is_killed_with_what_it_started(tmp_path: Path, clock: ManualClock) -> None:
