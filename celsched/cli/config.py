@@ -37,6 +37,8 @@ def config(
         for setting in SETTINGS.values()
         if setting.key == key or (key is None and not (setting.hidden and settings.origins[setting.key] == "default"))
     ]
+    for name in settings.idle_variables:
+        cli.warn(f"the variable {name} is no setting and has no effect")
     if settings.config_file is None:
         cli.say("no settings file found; `celsched init` writes one")
     columns = [

@@ -10,6 +10,7 @@ from celsched.domain.health.kinds import AlertKind
 from celsched.domain.message_template import MessageTemplate, TemplateMistake
 from celsched.domain.names import suggestion
 from celsched.settings import decode as read
+from celsched.settings.decode import Reader
 from celsched.settings.model import SEVERITIES, NotifyTarget, PingTarget
 from celsched.settings.secret import Secret
 from celsched.settings.unusable import Unusable
@@ -18,6 +19,8 @@ _KEYS = ("url", "name", "severity", "kinds", "labels", "command", "key", "templa
 _COMMAND = "command:"
 _LOG = "log:"
 _WEBHOOK = "webhook+"
+_SEVERITY_LIST = read.many(read.word_of(*SEVERITIES))
+_KIND_LIST = read.many(read.word_of(*(kind.value for kind in AlertKind)))
 
 
 def channel(raw: Any, base: Path) -> NotifyTarget:
@@ -32,22 +35,32 @@ def channel(raw: Any, base: Path) -> NotifyTarget:
     for key in table:
         if key not in _KEYS:
             raise Unusable(f"has a channel with the unknown key `{key}`", suggestion(key, _KEYS))
-    target, argv = _where(table, base)
+    called = f"channel {table['name']!r}" if "name" in table else "channel"
+    target, argv = _where(table, called, base)
     default = Path(argv[0]).name if argv else target.reveal().partition(":")[0]
-    name, secret = read.word(table.get("name", default), base), table.get("key")
+    name, secret = _value("name", table.get("name", default), read.word, "channel", base), table.get("key")
+    called = f"channel {name!r}"
     return NotifyTarget(
         name=name,
         url=target,
-        severities=read.many(read.word_of(*SEVERITIES))(table.get("severity", list(SEVERITIES)), base),
-        kinds=read.many(read.word_of(*(kind.value for kind in AlertKind)))(table.get("kinds", []), base),
+        severities=_value("severity", table.get("severity", list(SEVERITIES)), _SEVERITY_LIST, called, base),
+        kinds=_value("kinds", table.get("kinds", []), _KIND_LIST, called, base),
         labels=_labels(table.get("labels", {})),
         command=argv,
-        key=None if secret is None else Secret(read.word(secret, base)),
+        key=None if secret is None else Secret(_value("key", secret, read.word, called, base)),
         template=_template(table["template"], name, target) if "template" in table else None,
     )
 
 
-def _where(table: dict[str, Any], base: Path) -> tuple[Secret, tuple[str, ...]]:
+def _value(key: str, raw: Any, reader: Reader, called: str, base: Path) -> Any:
+    """Return what stands under a key of a channel; a fault names both."""
+    try:
+        return reader(raw, base)
+    except Unusable as error:
+        raise Unusable(f"has a {called} whose `{key}` {error.message}", error.hint) from None
+
+
+def _where(table: dict[str, Any], called: str, base: Path) -> tuple[Secret, tuple[str, ...]]:
     given = table.get("url")
     if "command" in table:
         if given:
@@ -57,7 +70,9 @@ def _where(table: dict[str, Any], base: Path) -> tuple[Secret, tuple[str, ...]]:
         return Secret(""), _argv(given.removeprefix(_COMMAND))
     if isinstance(given, str) and given in {_LOG, f"{_LOG}//"}:
         return Secret(f"{_LOG}//"), ()
-    return read.url(given, base), ()
+    if given is None:
+        raise Unusable(f"has a {called} without a `url`", 'write its `url`, or a `command`; the log is url = "log:"')
+    return _value("url", given, read.url("mailto://user:password@host, or log:"), called, base), ()
 
 
 def _template(raw: Any, name: str, target: Secret) -> MessageTemplate:
@@ -100,7 +115,10 @@ def pings(raw: Any, base: Path) -> tuple[PingTarget, ...]:
 
 
 def _ping_url(name: str, raw: Any, base: Path) -> Secret:
-    found = read.url(raw, base)
+    try:
+        found = read.url("https://hc-ping.com/UUID")(raw, base)
+    except Unusable as error:
+        raise Unusable(f"has a ping {name!r} whose URL {error.message}", error.hint) from None
     if found.reveal().partition(":")[0] not in {"http", "https"}:
         raise Unusable(f"needs for {name!r} an http or https URL")
     return found

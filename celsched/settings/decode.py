@@ -24,6 +24,12 @@ _PATTERN = re.compile(r"[^\W\d][\w*]*(\.[\w*]+)*|\*[\w*]*(\.[\w*]+)*")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _KEY_PREFIX = re.compile(r"[!-~]{1,100}")
 _WHOLE = re.compile(r"[0-9]{1,12}")
+BROKERS = frozenset({"redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "pyamqp", "memory"})
+"""The schemes of brokers that `celsched.broker` speaks to; `memory` is for tests."""
+_BROKER_HINT = "use redis(s)://, redis+socket://, sentinel:// or amqp(s)://; with none set, the broker is embedded"
+_STORES = ("sqlite", "postgresql", "postgres")
+_STORE_EXAMPLES = "sqlite:///celsched.db or postgresql://user@host/name"
+_STORE_HINT = f"such as {_STORE_EXAMPLES}"
 _SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:)([^?]+)(.*)", re.DOTALL)
 
 
@@ -99,20 +105,36 @@ def database(raw: Any, base: Path) -> Secret:
     relative = _SQLITE.fullmatch(text)
     if relative:
         text = f"{relative[1]}{(base / relative[2]).absolute()}{relative[3]}"
-    return url(text, base)
+    found = url(_STORE_EXAMPLES)(text, base)
+    if _scheme(found).partition("+")[0] not in _STORES:
+        raise Unusable(f"has the scheme {_scheme(found)!r}, and the store is SQLite or PostgreSQL", _STORE_HINT)
+    return found
 
 
-def url(raw: Any, base: Path) -> Secret:
-    """Read a URL of any scheme; it is not opened, and the message of a fault does not repeat it."""
-    text = _text(raw, "a URL").strip()
-    if not re.match(r"[A-Za-z][A-Za-z0-9+.\-]*://", text):
-        raise Unusable("must be a URL with a scheme, such as redis://host:6379/0")
-    return Secret(text)
+def url(example: str) -> Callable[[Any, Path], Secret]:
+    """Return a reader of URLs of any scheme; none is opened, and the message of a fault does not repeat it."""
+
+    def read(raw: Any, base: Path) -> Secret:
+        text = _text(raw, "a URL").strip()
+        if not re.match(r"[A-Za-z][A-Za-z0-9+.\-]*://", text):
+            raise Unusable(f"must be a URL with a scheme, such as {example}")
+        return Secret(text)
+
+    return read
 
 
 def broker(raw: Any, base: Path) -> Secret | None:
     """Read the broker's URL; the word `embedded` is none."""
-    return None if raw == "embedded" else url(raw, base)
+    if raw == "embedded":
+        return None
+    found = url("redis://host:6379/0")(raw, base)
+    if _scheme(found) not in BROKERS:
+        raise Unusable(f"has the scheme {_scheme(found)!r}, and the broker is Redis or RabbitMQ", _BROKER_HINT)
+    return found
+
+
+def _scheme(found: Secret) -> str:
+    return found.reveal().partition(":")[0].lower()
 
 
 def key_prefix(raw: Any, base: Path) -> str:
@@ -175,6 +197,18 @@ def queue(raw: Any, base: Path) -> str:
 def word(raw: Any, base: Path) -> str:
     """Read a text that is not blank."""
     return _text(raw, "text").strip()
+
+
+def some(read_all: Reader) -> Reader:
+    """Return a reader of lists, as `read_all` does, that are not empty."""
+
+    def read(raw: Any, base: Path) -> Any:
+        found = read_all(raw, base)
+        if not found:
+            raise Unusable("must not be empty", "leave it out for the default")
+        return found
+
+    return read
 
 
 def many(read_one: Reader, *, separator: str | None = ",") -> Reader:

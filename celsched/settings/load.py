@@ -23,6 +23,10 @@ _CELERY = {"broker_url": "CELERY_BROKER_URL", "result_backend": "CELERY_RESULT_B
 _CELERY_OVERRIDES = (*_CELERY.values(), "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
 _REDIS = {"redis", "rediss", "redis+socket", "sentinel"}
 _OTHER_VARIABLES = {"CELSCHED_CONFIG"}
+_GIVEN = {"CELSCHED_BODY"} | {
+    f"CELSCHED_ALERT_{name}" for name in ("INCIDENT", "SEVERITY", "RESOLVED", "TITLE", "BODY", "GROUP", "REASON")
+}
+"""What we give to programs that we start: to bodies of tasks, and to those of the command channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,12 @@ def load(flags: Mapping[str, object], env: Mapping[str, str] | None = None, cwd:
         values[setting.field] = None if written.raw is None else _decoded(setting, written)
     if values["database_url"] is None:
         values["database_url"] = Secret(f"sqlite:///{values['data_folder'] / 'celsched.db'}")
-    settings = Settings(**values, origins=origins, warnings=tuple(_strange_variables(env)))
+    settings = Settings(
+        **values,
+        origins=origins,
+        warnings=tuple(_strange_variables(env)),
+        idle_variables=tuple(_idle_variables(env)),
+    )
     _check_together(settings)
     return settings
 
@@ -176,9 +185,25 @@ def _check_key_prefix(settings: Settings) -> None:
 
 def _strange_variables(env: Mapping[str, str]) -> Iterator[str]:
     """Yield a warning for each variable that looks like a mistyped one of ours; others may belong to other programs."""
-    known = [setting.variable for setting in SETTINGS.values()] + sorted(_OTHER_VARIABLES)
-    for name in sorted(env):
-        if name.startswith("CELSCHED_") and name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
-            if near:
-                yield f"the variable {name} is not known and has no effect; did you mean {near[0]}?"
+    for name in _unknown(env):
+        near = _near(name)
+        if near:
+            yield f"the variable {name} is not known and has no effect; did you mean {near}?"
+
+
+def _idle_variables(env: Mapping[str, str]) -> Iterator[str]:
+    """Yield the other variables that begin like ours and that nothing reads."""
+    return (name for name in _unknown(env) if _near(name) is None)
+
+
+def _unknown(env: Mapping[str, str]) -> list[str]:
+    known = _known_variables()
+    return sorted(name for name in env if name.startswith("CELSCHED_") and name not in known)
+
+
+def _near(name: str) -> str | None:
+    return next(iter(difflib.get_close_matches(name, _known_variables(), n=1, cutoff=0.85)), None)
+
+
+def _known_variables() -> list[str]:
+    return [setting.variable for setting in SETTINGS.values()] + sorted(_OTHER_VARIABLES | _GIVEN)

@@ -62,6 +62,7 @@ class Settings:
 
     `broker_url` None is the embedded broker. `python_path` goes on `sys.path` before user code is imported.
     `origins` maps each setting's key to where its value came from; `warnings` are for standard error.
+    `idle_variables` begin like ours and nothing reads them; they may belong to other programs.
     """
 
     config_file: Path | None
@@ -103,6 +104,7 @@ class Settings:
     debug: bool = False
     origins: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    idle_variables: tuple[str, ...] = ()
 
     @property
     def embedded(self) -> bool:

@@ -61,6 +61,15 @@ def test_config_masks_secrets_and_names_origins(call: Call, tmp_path: Path) -> N
     assert "fault" not in rows
 
 
+def test_config_names_variables_that_begin_like_ours_and_do_nothing(call: Call) -> None:
+    env = {"CELSCHED_TYPO": "hunter2", "CELSCHED_ALERT_TITLE": "x", "CELSCHED_BODY": "1", "CELSCHED_LEASE": "90s"}
+    result = call("config", "lease", env=env)
+    assert result.code == 0
+    warnings = [line for line in result.err.splitlines() if "warning" in line]
+    assert warnings == ["warning: the variable CELSCHED_TYPO is no setting and has no effect"]
+    assert "warning" not in call("version", env=env).err
+
+
 def test_config_with_a_broken_file_is_a_clear_error(call: Call, tmp_path: Path) -> None:
     (tmp_path / "celsched.toml").write_text("lese = 1\n")
     result = call("config")
