@@ -21,8 +21,10 @@ from celsched.cli.render_summary import summary_table
 from celsched.cli.scope import scope_of
 from celsched.cli.storage import store_of
 from celsched.clock import Clock
+from celsched.dispatcher.child import EmbeddedWorker
 from celsched.dispatcher.daemon import Daemon
 from celsched.domain.health.kinds import AlertKind
+from celsched.errors import SettingsError
 from celsched.monitor.loop import watch_until
 from celsched.monitor.stand_in import StandIn
 from celsched.operations.summary import mark, summarise
@@ -33,6 +35,7 @@ from celsched.timing.duration import format_duration, parse_duration
 _LAST_TASKS = timedelta(seconds=10)
 """How long `--for` lets running tasks end after its time is up."""
 _ASK_BEFORE_KILL = 8.0
+_REFUSED = "the embedded worker cannot start with these settings or this store"
 
 
 def run(
@@ -70,7 +73,7 @@ def run(
     daemon = Daemon(
         parts,
         recover_every=recovery_period(settings),
-        extra=worker.look_after if worker else None,
+        extra=partial(_look_after, worker, stop) if worker else None,
         good=heart.beat if heart else None,
     )
     parts.presence.beat()  # before the watcher looks for a living daemon
@@ -86,8 +89,16 @@ def run(
         if length is not None:
             background.enter_context(_Alarm(length, cli.clock, stop, daemon))
         daemon.run(stop)
+    if worker and worker.refused:
+        raise SettingsError(_REFUSED, hint="what it said stands above; `celsched doctor` looks at the rest")
     if length is not None:
         summary_table(cli, summarise(scope, begin))
+
+
+def _look_after(worker: EmbeddedWorker, stop: threading.Event) -> None:
+    worker.look_after()
+    if worker.refused:
+        stop.set()
 
 
 def _draining(settings: Settings, drain: timedelta) -> Settings:

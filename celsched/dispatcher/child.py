@@ -1,6 +1,7 @@
 """Owns the embedded worker's process: starts it, starts it again when it dies, stops it first. It never talks to it."""
 
 import logging
+import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,9 @@ class EmbeddedWorker:
         self._again_at = 0.0
         self._pause = _FIRST_PAUSE
         self._asked = self._hurried = False
+        self._begun = False
+        self.refused = False
+        """Whether the first child could not start with these settings or this store: no other one can."""
 
     def start(self) -> None:
         """Start the child, in a session of its own: Ctrl-C in our terminal is ours to handle."""
@@ -45,6 +49,10 @@ class EmbeddedWorker:
             return
         if process is not None:
             self._process = None
+            self._judge(process.returncode)
+        if self.refused:
+            return
+        if process is not None:
             self._again_at = moment + self._pause
             log.error(
                 "the embedded worker ended with %d; starting it again in %.1f s",
@@ -55,6 +63,11 @@ class EmbeddedWorker:
             self._pause = min(self._pause * 2, _LONGEST_PAUSE)
         if moment >= self._again_at:
             self.start()
+
+    def _judge(self, code: int) -> None:
+        # Where one has worked before, it may be an upgrade half done, so the next is tried as after any death.
+        self.refused = self.refused or (code == os.EX_CONFIG and not self._begun)
+        self._begun = True
 
     def hurry(self) -> None:
         """Let `stop`, now or later, give tasks no time to end by themselves. Any thread may call."""
@@ -82,4 +95,5 @@ class EmbeddedWorker:
         if process.stdin:
             with suppress(OSError):
                 process.stdin.close()
+        self._judge(process.returncode)
         self._process = None

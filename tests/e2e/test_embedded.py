@@ -228,5 +228,18 @@ def test_a_killed_embedded_worker_comes_again_and_its_execution_follows_its_poli
     assert daemon.stop() == 0
 
 
+@pytest.mark.parametrize("words", [("run",), ("run", "--for", "1m")])
+def test_a_worker_that_cannot_start_with_these_settings_ends_the_daemon_with_78(
+    project: Project, words: tuple[str, ...]
+) -> None:
+    with (project.folder / "celsched.toml").open("a") as settings:
+        settings.write('preload = ["nosuch"]\n')
+    ended = project.run(*words)
+    assert ended.code == 78
+    assert "celsched: `preload`: `nosuch` cannot be imported: ModuleNotFoundError" in ended.err
+    assert "celsched: the embedded worker cannot start with these settings or this store" in ended.err
+    assert "starting it again" not in ended.err
+
+
 def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
