@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from celsched.domain.execution import Execution
-from celsched.operations.scope import Scope, not_found, require_task
+from celsched.operations.scope import Scope, no_such_schedule, not_found, require_task
 from celsched.operations.standing import Standing, Status, standing
 from celsched.store import definitions, executions, instances, overview
 from celsched.store.definitions import StoredTask
@@ -113,7 +113,7 @@ def list_executions(scope: Scope, wanted: Filter, limit: int) -> Page:
 
     def work(tx: Tx) -> list[Execution]:
         if wanted.schedule is not None and definitions.latest_schedule_id(tx, wanted.schedule) is None:
-            raise not_found("schedule", wanted.schedule, definitions.schedule_names(tx))
+            raise no_such_schedule(tx, wanted.schedule)
         if wanted.task is not None and not overview.task_was_known(tx, wanted.task):
             raise not_found("task", wanted.task, definitions.task_names(tx))
         return executions.listing(tx, wanted, limit + 1)

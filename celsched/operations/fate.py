@@ -120,9 +120,17 @@ def _lost(execution: Execution, facts: Facts) -> str:
     text = f"was lost on {_attempt(execution)}: {why}"
     if execution.host:
         text += f" (on {execution.host}, pid {execution.pid}"
-        text += f", last heard of at {moment(facts.last_heard, facts.zone)})" if facts.last_heard else ")"
+        text += f"{_last_seen(execution, facts)})"
     allowed = execution.recipe.retry_on_lost if execution.recipe else 0
     return f"{text}; no attempt followed, retry_on_lost is {allowed}"
+
+
+def _last_seen(execution: Execution, facts: Facts) -> str:
+    """Return since when it is lost: the last word of a worker that fell silent; any other may go on reporting."""
+    ended, heard = execution.finished_at, facts.last_heard
+    if execution.reason == "no_heartbeat" and heard and (ended is None or heard <= ended):
+        return f", last heard of at {moment(heard, facts.zone)}"
+    return f", ended at {moment(ended, facts.zone)}" if ended else ""
 
 
 def _cancelled(execution: Execution, facts: Facts) -> str:

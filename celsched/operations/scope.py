@@ -11,7 +11,8 @@ from celsched.domain.execution import Requester
 from celsched.domain.names import suggestion
 from celsched.domain.options import Layer
 from celsched.errors import NotFound
-from celsched.store import definitions
+from celsched.operations.wording import command
+from celsched.store import definitions, overview
 from celsched.store.definitions import StoredSchedule, StoredTask
 from celsched.store.store import Store, Tx
 
@@ -45,6 +46,17 @@ def not_found(kind: str, name: str | int, known: Iterable[str] = ()) -> NotFound
     hint = suggestion(str(name), known) or f"{lists} list{'' if ' and ' in lists else 's'} them"
     shown = repr(name) if isinstance(name, str) else str(name)
     return NotFound(f"there is no {kind} {shown}", hint=hint)
+
+
+def no_such_schedule(tx: Tx, name: str) -> NotFound:
+    """Return the error where executions of a schedule are asked for: a task's name leads to what ran of it."""
+    if not overview.task_was_known(tx, name):
+        return not_found("schedule", name, definitions.schedule_names(tx))
+    listed = command("executions", "--task", name)
+    return NotFound(
+        f"there is no schedule {name!r}",
+        hint=f"it is a task: `{listed}` lists what ran of it, `celsched show execution ID` says what became of one",
+    )
 
 
 def require_task(tx: Tx, name: str) -> StoredTask:

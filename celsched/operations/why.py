@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from celsched.domain.health.kinds import KINDS
 from celsched.domain.plan import TICK
 from celsched.operations.evidence import hands_for
-from celsched.operations.scope import Scope, not_found
+from celsched.operations.scope import Scope, no_such_schedule
 from celsched.operations.standing import Status, standing
 from celsched.operations.why_row import Answer, Case, answer_row, later_request, no_daemon
 from celsched.operations.wording import command, sentence, span, times
-from celsched.store import alert_desk, definitions, executions, overview
+from celsched.store import alert_desk, executions, overview
 from celsched.store.alerts import StoredAlert
 from celsched.store.overview import Namesake
 from celsched.store.store import Tx
@@ -42,7 +42,7 @@ def why(scope: Scope, name: str, at: str | None, *, heartbeat: timedelta) -> Ans
     def work(tx: Tx) -> Answer:
         named = overview.schedules_named(tx, name)
         if not named:
-            raise not_found("schedule", name, definitions.schedule_names(tx))
+            raise no_such_schedule(tx, name)
         zone = scope.policies(named[0].schedule.task, named[0].schedule).timezone
         asked = None if at is None else parse_instant(at, zone, now)
         chosen = _lived_at(named, asked)

@@ -142,6 +142,13 @@ def test_executions_of_an_unknown_name_are_refused(scope: Scope, kind: str) -> N
         browse.list_executions(scope, Filter(**{kind: "schedul"}), 10)  # type: ignore[arg-type]
 
 
+def test_a_tasks_name_for_a_schedule_leads_to_its_executions(scope: Scope) -> None:
+    add_task(scope, "یک کار")
+    with pytest.raises(NotFound) as error:
+        browse.list_executions(scope, Filter(schedule="یک کار"), 10)
+    assert "`celsched executions --task 'یک کار'`" in str(error.value.hint)
+
+
 def test_executions_of_a_deleted_schedule_are_still_listed(scope: Scope, store: Store, clock: ManualClock) -> None:
     add_schedule(scope)
     clock.advance(HOUR)

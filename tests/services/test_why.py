@@ -100,6 +100,26 @@ def test_a_lost_run_names_its_worker_and_the_policy(scope: Scope, store: Store, 
     assert "retry_on_lost is 0" in answer.sentence
 
 
+def test_a_run_whose_process_died_names_its_end_not_the_beats_of_a_worker_that_lives_on(
+    scope: Scope, store: Store, clock: ManualClock
+) -> None:
+    row = Instance("worker-1", "worker", "server", 1, "w@server", "0", (), 1, 1, START, START)
+    store.write(lambda tx: instances.register(tx, row))
+    add_schedule(scope)
+    clock.advance(HOUR)
+    scan(store)
+    end(store, start(store, newest(store)), State.LOST, reason="worker_died")
+    ended = all_executions(store)[-1].finished_at
+    assert ended is not None
+
+    before = ask(scope).sentence
+    clock.advance(HOUR / 6)
+    store.write(lambda tx: instances.beat(tx, "worker-1", clock.now()))
+
+    assert f"on server, pid 4711, ended at {ended:%Y-%m-%d %H:%M:%S} UTC)" in before
+    assert ask(scope).sentence == before
+
+
 def test_an_expired_run_names_its_deadline(scope: Scope, store: Store, clock: ManualClock) -> None:
     add_schedule(scope, start_deadline=timedelta(minutes=5))
     clock.advance(HOUR)
@@ -372,6 +392,10 @@ def test_mistakes_are_refused_with_a_hint(scope: Scope) -> None:
     with pytest.raises(NotFound) as unknown:
         ask(scope, "هر ساعتت")
     assert unknown.value.hint == "did you mean `هر ساعت`?"
+    with pytest.raises(NotFound) as task:
+        ask(scope, "task")
+    assert "`celsched executions --task task`" in str(task.value.hint)
+    assert "`celsched show execution ID`" in str(task.value.hint)
     with pytest.raises(InvalidRule):
         ask(scope, "هر ساعت", "whenever")
 
