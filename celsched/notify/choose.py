@@ -36,6 +36,11 @@ class Address:
         return self.url.startswith(ALERTMANAGER)
 
 
+def needs_apprise(url: str, command: tuple[str, ...] = ()) -> bool:
+    """Whether a channel with this URL or program is sent by Apprise, which is an extra."""
+    return not command and url.partition(":")[0] != LOG and not url.startswith((ALERTMANAGER, WEBHOOK))
+
+
 def sender_of(address: Address, clock: Clock, *, timeout: float = TIMEOUT) -> Send:
     """Return how messages are sent to this address; nothing is connected to yet.
 

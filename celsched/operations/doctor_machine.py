@@ -8,11 +8,12 @@ from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
+from celsched.notify.choose import needs_apprise
 from celsched.operations.checkup import Found, failed, listed, passed, skipped, warned
 from celsched.settings import Settings
 from celsched.timing.zone_data import ZoneData, differing
 
-_MIB = 1024 * 1024
+_MIB, _GIB = 1024**2, 1024**3
 LEAST_SPACE, LITTLE_SPACE = 100 * _MIB, 1024 * _MIB
 _SQLITE = "sqlite:///"
 
@@ -57,7 +58,8 @@ def space(settings: Settings) -> Found:
 
 def judged_space(free: int, place: Path) -> Found:
     """Return what so many free bytes mean."""
-    seen = f"{free // _MIB} MiB free at {place}"
+    room = f"{free / _GIB:.1f} GiB" if free >= _GIB else f"{free // _MIB} MiB"
+    seen = f"{room} free at {place}"
     if free < LEAST_SPACE:
         return failed(f"{seen}; a full disk stops every commit", "celsched purge")
     return warned(seen, "celsched purge") if free < LITTLE_SPACE else passed(seen)
@@ -83,7 +85,7 @@ def extras(settings: Settings) -> Found:
     """Check that what the settings name is installed."""
     wanted = [
         ("postgres", "psycopg", "database_url", settings.database_url.reveal().startswith("postgres")),
-        ("alerts", "apprise", "notify", bool(settings.notify)),
+        ("alerts", "apprise", "notify", any(needs_apprise(one.url.reveal(), one.command) for one in settings.notify)),
     ]
     needed = [row for row in wanted if row[3]]
     missing = [row for row in needed if find_spec(row[1]) is None]

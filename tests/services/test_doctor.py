@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, text, update
 
 from celsched.domain.health.wishes import decode_wishes
-from celsched.operations import control
+from celsched.operations import control, doctor_machine
 from celsched.operations.checks import CodeRules
 from celsched.operations.checkup import Found, Verdict, listed
 from celsched.operations.doctor import Patient, examine
@@ -249,11 +249,32 @@ def test_a_store_that_is_not_there_is_not_made(doctor: Examine, settings: Settin
     assert not (tmp_path / "new.db").exists()
 
 
+@pytest.mark.parametrize(
+    ("channel", "verdict"),
+    [
+        ("webhook+http://127.0.0.1:9/x", Verdict.PASS),
+        ("alertmanager+http://127.0.0.1:9", Verdict.PASS),
+        ("log:", Verdict.PASS),
+        ("command:true", Verdict.PASS),
+        ("mailto://x:y@example.org", Verdict.FAIL),
+    ],
+)
+def test_only_channels_of_apprise_need_its_extra(
+    doctor: Examine, settings: Settings, monkeypatch: pytest.MonkeyPatch, channel: str, verdict: Verdict
+) -> None:
+    (settings.project_folder / "celsched.toml").write_text(f'notify = ["{channel}"]\n')
+    given = load({}, env={}, cwd=settings.project_folder)
+    monkeypatch.setattr(doctor_machine, "find_spec", lambda name: None)
+    assert doctor(given=given)["extras.installed"].verdict is verdict
+
+
 def test_space_and_lists() -> None:
     place = Path("/x")
     assert judged_space(LEAST_SPACE - 1, place).verdict is Verdict.FAIL
     assert judged_space(LITTLE_SPACE - 1, place).verdict is Verdict.WARN
     assert judged_space(LITTLE_SPACE, place) == replace(judged_space(LITTLE_SPACE, place), verdict=Verdict.PASS)
+    assert judged_space(77464 * 1024**2, place).seen == "75.6 GiB free at /x"
+    assert judged_space(LEAST_SPACE, place).seen == "100 MiB free at /x"
     assert listed(["a", "b", "c", "d", "e"]) == "'a', 'b', 'c' and 2 more"
     assert listed(["12", "13"], 5) == "12, 13 and 3 more"
 
