@@ -44,21 +44,24 @@ def watch_until(
 ) -> None:
     """Look every ten seconds until `stop` is set; an outage of the store is said once and waited for.
 
-    Where heartbeats are shorter than that, it reports between looks too. `service` is told of each look, one that
-    failed fast too: a store that is away is no reason to be killed. A watcher whose looks fail for any other reason
-    sees nothing: it does not report that it lives, so that `run` can tell. One whose looks have gaps lives, and says
-    so with each report.
+    `service` is told of each look, one that failed fast too: a store that is away is no reason to be killed. A watcher
+    whose looks fail for any other reason sees nothing: it does not report that it lives, so that `run` can tell. One
+    whose looks have gaps lives, and says so with each report. Short heartbeats make it report between looks too.
     """
     manager = service or ServiceManager(None)
     down, blind, began = False, False, 0.0
     gaps: str | None = None
     said = GapLog("alerts of that kind stay as they are, the rest goes on")
 
-    def step() -> float:
-        nonlocal down, blind, began, gaps
+    def report() -> None:
+        nonlocal began
         began = clock.monotonic()
         if not blind:
             presence.beat(gaps)
+
+    def step() -> float:
+        nonlocal down, blind, gaps
+        report()
         result = watcher.run_once()
         blind, gaps = False, summary(result.gaps)
         said.tell(result.gaps)
@@ -82,21 +85,17 @@ def watch_until(
         if listener is not None and isinstance(error, StoreUnreachable):
             listener.store_away(began, error.message)
 
-    def report() -> None:
-        nonlocal began
-        began = clock.monotonic()
-        presence.beat(gaps)
-
-    wake = _reporting(report, presence, stop, clock) if presence.every < _EVERY else None
+    wake = _reporting(report, presence, stop, clock)
     run_until_stopped(step, stop=stop, clock=clock, on_error=failed, wake=wake, max_backoff=_EVERY)
-    manager.stopping()
-    _leave(presence)
+    _leave(presence, manager)
 
 
 def _reporting(
     report: Callable[[], None], presence: Presence, stop: threading.Event, clock: Clock
-) -> Callable[[float], None]:
-    """Return a wait between looks that calls `report` whenever a beat is due."""
+) -> Callable[[float], None] | None:
+    """Return a wait between looks that calls `report` whenever a beat is due; None where looks come as often."""
+    if presence.every >= _EVERY:
+        return None
 
     def wait(seconds: float) -> None:
         until = clock.monotonic() + seconds
@@ -108,7 +107,8 @@ def _reporting(
     return wait
 
 
-def _leave(presence: Presence) -> None:
+def _leave(presence: Presence, manager: ServiceManager) -> None:
+    manager.stopping()
     try:
         presence.leave()
     except Exception as error:  # the store may be away; a clean stop does not depend on it
