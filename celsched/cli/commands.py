@@ -24,7 +24,7 @@ COMMANDS: dict[str, Entry] = {
     "export": Entry("celsched.cli.export:export", "Print what is stored as a manifest.", _DEFINE),
     "schema": Entry("celsched.cli.schema:schema", "Print the JSON Schema of manifests, for editors.", _DEFINE),
     "logs": Entry("celsched.cli.logs:logs", "Show what a task logged and printed.", _LOOK),
-    "status": Entry("celsched.cli.status:status", "Show an execution as the ledger and as Celery see it.", _LOOK),
+    "status": Entry("celsched.cli.status:status", "Show an execution as the ledger and as Celery sees it.", _LOOK),
     "pause": Entry("celsched.cli.pause:pause", "Stop the fire times of schedules for a while.", _DO),
     "resume": Entry("celsched.cli.resume:resume", "End the pause of schedules.", _DO),
     "run-now": Entry("celsched.cli.run_now:run_now", "Run a task or a schedule once, now.", _DO),

@@ -41,14 +41,14 @@ def _title(notice: Notice) -> str:
     word = "resolved" if not notice.firing else notice.severity.value
     still = "still " if notice.reason is Reason.REPEAT else "worse: " if notice.reason is Reason.RAISED else ""
     if len(about) == 1:
-        return f"[{word}] {still}{about[0].kind}: '{about[0].subject}'"
+        return f'[{word}] {still}{about[0].kind}: "{about[0].subject}"'
     return f"[{word}] {still}{len(about)} {about[0].kind}{_scope(notice)}"
 
 
 def _scope(notice: Notice) -> str:
     _, _, place = notice.group.partition("/")
     name, _, value = place.partition("=")
-    return f" on {name} '{value}'" if value else ""
+    return f' on {name} "{value}"' if value else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class _Words:
 
     def ended(self, notice: Notice) -> list[str]:
         """One line for each of the first that ended."""
-        lines = [f"- '{alert.subject}': {self.length(alert)}" for alert in notice.over[:LISTED]]
+        lines = [f'- "{alert.subject}": {self.length(alert)}' for alert in notice.over[:LISTED]]
         return lines + self.rest(len(notice.over))
 
     def length(self, alert: Alert) -> str:

@@ -65,6 +65,6 @@ def _can(word: Callable[[Notice], object], notice: Notice) -> bool:
 
 def _bare(alert: Alert, now: datetime) -> Alert:
     """Return an alert with what can be worded whatever it holds; `show alert` is the next command of such a one."""
-    summary = f"{alert.kind} of '{alert.subject}': the rest of it could not be put into words"
+    summary = f'{alert.kind} of "{alert.subject}": the rest of it could not be put into words'
     ended = now if alert.over else None
     return replace(alert, summary=summary, since=now, opened_at=None, resolved_at=ended, evidence={}, labels={})

@@ -58,7 +58,8 @@ def _with_alerts(case: Case, answer: Answer) -> Answer:
     if not found:
         return answer
     raised, more = [one for one in found if _raised(one, answer)], [one for one in found if not _raised(one, answer)]
-    said = [_alerts("it raised {}", raised), _alerts("it is a case of {} that was open before", more)]
+    before = "it is a case of {} that was open before" if len(more) == 1 else "it is a case of {} that were open before"
+    said = [_alerts("it raised {}", raised), _alerts(before, more)]
     return replace(
         answer,
         details=(*answer.details, *(line for line in said if line)),

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 import celery
+from billiard.exceptions import SoftTimeLimitExceeded
 
 from celsched.redact import Redactor
 from celsched.worker.text import bounded, bounded_end, clean
@@ -31,12 +32,19 @@ class Failure:
 def describe(error: BaseException, redactor: Redactor) -> Failure:
     """Return the exception as it is stored: clean, redacted, bounded (32 KiB of traceback, its end)."""
     try:
-        message = str(error)
+        message = _said(error)
     except Exception:
         message = f"{type(error).__name__} (its message cannot be read)"
     name = type(error).__qualname__
     message = redactor.text(clean(bounded(message, _LONGEST_MESSAGE))) or name
     return Failure(clean(name), message, _traceback(error, redactor))
+
+
+def _said(error: BaseException) -> str:
+    """Return what it says. billiard's own text of a time limit is its name and its arguments as Python writes them."""
+    if isinstance(error, SoftTimeLimitExceeded) and type(error).__str__ is SoftTimeLimitExceeded.__str__:
+        return " ".join(str(part) for part in error.args)
+    return str(error)
 
 
 def _traceback(error: BaseException, redactor: Redactor) -> str | None:

@@ -113,7 +113,7 @@ class Day:
             if channel == "pager" and not self.pager_works:
                 raise SendFailed("connection refused")
             what, _, subject = message.title.rpartition(": ")
-            self.arrived[channel].append((f"{self.clock.now():%H:%M}", what, subject.strip("'")))
+            self.arrived[channel].append((f"{self.clock.now():%H:%M}", what, subject.strip('"')))
 
         return send
 

@@ -47,7 +47,7 @@ ALERT = {
 MESSAGE = Outgoing(
     "late_start/queue=گزارش#1.5",
     "warning",
-    "[warning] late_start: 'گزارش شب'",
+    '[warning] late_start: "گزارش شب"',
     "سطر یک\nnext: celsched why 'گزارش شب'",
     {"group": "late_start", "reason": "firing", "firing": 1, "over": 0, "alerts": [ALERT]},
 )

@@ -60,7 +60,7 @@ def test_an_alert_reaches_its_receiver_in_persian(store: Store, clock: ManualClo
     assert one.run_once()
     assert not one.run_once()
     payload = json.loads(receiver.requests[0].body)
-    assert payload["title"] == "[critical] missed: 'گزارش شب'"
+    assert payload["title"] == '[critical] missed: "گزارش شب"'
     assert payload["alerts"][0]["evidence"] == {"execution": 7, "error": "خطا", "count": 1}
     assert "error: خطا" in payload["body"]
 

@@ -19,7 +19,7 @@ from tests.support.clock import ManualClock
 from tests.support.stores import START
 
 LOOK = timedelta(seconds=10)
-FIRING, STILL, OVER = (f"{title} 'store'" for title in (
+FIRING, STILL, OVER = (f'{title} "store"' for title in (
     "[critical] store_down:", "[critical] still store_down:", "[resolved] store_down:"))  # fmt: skip
 
 
@@ -113,10 +113,10 @@ def test_it_is_told_again_at_the_interval_of_its_severity_while_it_lasts(clock: 
 def test_the_interval_goes_by_the_severity_in_force(clock: ManualClock) -> None:
     site = Site(clock, rule_with(Tuning(severity=Severity.WARNING)), NoticeTimes(repeat_warning=timedelta(minutes=5)))
     site.silent(timedelta(minutes=6))
-    assert titles(site.mail) == ["[warning] still store_down: 'store'"], "what nobody took gave way to it"
+    assert titles(site.mail) == ['[warning] still store_down: "store"'], "what nobody took gave way to it"
     quiet = Site(clock, rule_with(Tuning(severity=Severity.INFO)))
     quiet.silent(timedelta(days=2))
-    assert titles(quiet.mail) == ["[info] store_down: 'store'"]
+    assert titles(quiet.mail) == ['[info] store_down: "store"']
 
 
 def test_a_channel_that_forgets_is_told_every_minute_also_while_its_end_is_awaited(clock: ManualClock) -> None:

@@ -68,7 +68,7 @@ def test_that_no_watcher_lives_is_delivered_by_the_daemon(
     settle(store, DOWN)
     clock.advance(timedelta(minutes=1))
     wait_until(lambda: told.titles, timeout=60, message="the daemon tells")
-    assert told.titles == ["[critical] watch_down: 'watcher'"]
+    assert told.titles == ['[critical] watch_down: "watcher"']
 
     settle(store)
     wait_until(lambda: not stand_in.delivers, timeout=60, message="the watcher does it again")

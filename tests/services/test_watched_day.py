@@ -215,8 +215,8 @@ def test_a_restart_tells_of_all_that_was_coalesced_in_one_message_to_who_hears_i
     told = {channel: [one for one in said if "missed" in " ".join(one)] for channel, said in day.arrived.items()}
     assert told == {
         "mail": [
-            ("01:06", "", "[info] 12 missed on queue 'default"),
-            ("01:11", "", "[resolved] 12 missed on queue 'default"),
+            ("01:06", "", '[info] 12 missed on queue "default'),
+            ("01:11", "", '[resolved] 12 missed on queue "default'),
         ],
         "pager": [],
     }

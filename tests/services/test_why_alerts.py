@@ -67,6 +67,20 @@ def test_each_fire_time_of_an_alert_tells_it_and_not_only_the_newest(
     assert fourth == ((4,), ["It raised 1 alert: 4 failed (open)."])
 
 
+def test_a_case_of_two_alerts_tells_both(scope: Scope, store: Store, clock: ManualClock) -> None:
+    wishes = decode_wishes("alerts", {"failed": True, "consecutive_failures": {"count": 2}})
+    add_schedule(scope, "گزارش", max_retries=0, alerts=wishes)
+    watcher = Watcher(store, clock, rules=RuleBook(), heartbeat=HEARTBEAT, settings={})
+    for number in range(1, 4):
+        clock.advance(HOUR)
+        scan(store)
+        end(store, start(store, number), State.FAILED, error="نشد", error_type="ValueError", traceback="")
+        clock.advance(timedelta(minutes=1))
+        watcher.run_once()
+    answer = why(scope, "گزارش", None, heartbeat=HEARTBEAT)
+    assert any(line.startswith("It is a case of 2 alerts that were open before: ") for line in answer.details)
+
+
 def test_a_missed_range_tells_its_alert_at_each_of_its_fire_times(
     scope: Scope, store: Store, clock: ManualClock
 ) -> None:

@@ -49,8 +49,8 @@ def overdue(look: Look) -> Iterator[Finding]:
         if at is None or at > look.now or not watched.active or watched.state.error is not None:
             continue
         if look.now - at > watched.rules[AlertKind.OVERDUE].length("tolerance"):
-            text = f'the fire time {moment(at, watched.timezone)} of "{watched.name}" is undecided'
-            summary = f"{text} since {span(look.now - at)}"
+            text = f'the fire time {moment(at, watched.timezone)} of "{watched.name}" has been undecided'
+            summary = f"{text} for {span(look.now - at)}"
             yield about(AlertKind.OVERDUE, watched, summary, at, fire_time=at)
 
 

@@ -52,7 +52,8 @@ def overlap_skips(look: Look) -> Iterator[Finding]:
         stays = alert is not None and (row > 0 or (was_many and skipped > limit / 2))
         if opens or stays:
             count = max(skipped, alert.evidence.count) if alert and was_many else skipped if skipped > limit else row
-            text = f'{skipped} of the last fire times of "{watched.name}" were skipped as overlap'
+            fired = len(watched.recent)
+            text = f'{skipped} of the last {fired} fire times of "{watched.name}" were skipped as overlap'
             text += ": the execution before was not over"
             yield about(kind, watched, text, look.since(kind, watched.scope), count=count)
 
@@ -83,8 +84,8 @@ def _forgotten(watched: Watched, now: datetime) -> Finding | None:
     if length <= watched.rules[kind].length("after"):
         return None
     reason = f" ({state.pause_reason})" if state.pause_reason else ""
-    text = f'"{watched.name}" is paused since {moment(state.paused_at, watched.timezone)}{reason}'
-    return about(kind, watched, f"{text}, {span(length)}, without an end", state.paused_at)
+    text = f'"{watched.name}" has been paused since {moment(state.paused_at, watched.timezone)}{reason}'
+    return about(kind, watched, f"{text}, for {span(length)}, without an end", state.paused_at)
 
 
 def _not_ended(watched: Watched, now: datetime) -> Finding | None:

@@ -1,20 +1,25 @@
 """Owns the words that findings about schedules share: times, commands, last lines of errors. It judges nothing."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from shlex import quote
 
 from celsched.errors import InvalidRule
-from celsched.timing.instant import format_instant
+from celsched.timing.zone import zone as known
 
 _LONGEST = 500
 
 
 def moment(instant: datetime, zone: str) -> str:
-    """Return an instant in a schedule's zone; in UTC where the zone is not one any more."""
+    """Return an instant in a schedule's zone; in UTC where the zone is not one any more.
+
+    It reads as in the lines of a message, which hold it beside its own: `2026-11-28 14:06:54 +0330`.
+    """
     try:
-        return format_instant(instant, zone)
+        local = instant.astimezone(known(zone))
     except InvalidRule:
-        return format_instant(instant)
+        local = instant.astimezone(UTC)
+    fraction = f".{local:%f}" if local.microsecond else ""
+    return f"{local:%Y-%m-%d %H:%M:%S}{fraction} {local:%z}"
 
 
 def command(word: str, name: str) -> str:

@@ -1,6 +1,7 @@
 """What is stored of results and failures."""
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 
 from celsched.redact import Redactor
 from celsched.worker.failure import describe
@@ -60,6 +61,18 @@ def test_failures_that_are_hard_to_tell() -> None:
     long = describe(ValueError("y" * 100_000), REDACTOR).traceback
     assert long is not None
     assert len(long) <= 32 * 1024
+
+
+class _Worded(SoftTimeLimitExceeded):  # type: ignore[misc]  # billiard has no types
+    def __str__(self) -> str:
+        return "the body's own words"
+
+
+def test_a_time_limit_is_told_without_its_name_twice() -> None:
+    told = describe(SoftTimeLimitExceeded("the soft time limit of 4 s was reached"), REDACTOR)
+    assert (told.type, told.message) == ("SoftTimeLimitExceeded", "the soft time limit of 4 s was reached")
+    assert describe(SoftTimeLimitExceeded(), REDACTOR).message == "SoftTimeLimitExceeded"
+    assert describe(_Worded(1), REDACTOR).message == "the body's own words"
 
 
 def test_texts() -> None:

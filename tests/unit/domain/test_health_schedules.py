@@ -35,7 +35,7 @@ def test_overdue_after_its_tolerance_until_it_is_decided() -> None:
     finding = found(K.OVERDUE, make_watched(**late))
     assert finding is not None
     assert (finding.since, finding.severity, finding.scope) == (NOW - MINUTE, Severity.CRITICAL, "schedule:1")
-    assert f'"{NAME}"' in finding.summary
+    assert finding.summary == f'the fire time 2026-07-01 11:59:00 +0000 of "{NAME}" has been undecided for 60 s'
     assert finding.evidence.command == f"celsched why '{NAME}'"
     assert (finding.queue, finding.labels) == ("صف", {"set": "مالی"})
 
@@ -43,6 +43,20 @@ def test_overdue_after_its_tolerance_until_it_is_decided() -> None:
     assert found(K.OVERDUE, make_watched(error="broken", **late)) is None, "it speaks for itself"
     patient = {K.OVERDUE: Tuning(parameters={"tolerance": 2 * MINUTE})}
     assert found(K.OVERDUE, make_watched(tunings=patient, **late)) is None
+
+
+@pytest.mark.parametrize(
+    ("zone", "late", "read"),
+    [
+        ("Asia/Tehran", MINUTE, "2026-07-01 15:29:00 +0330"),
+        ("Asia/Tehrn", MINUTE, "2026-07-01 11:59:00 +0000"),
+        ("Asia/Tehran", MINUTE - SECOND / 4, "2026-07-01 15:29:00.250000 +0330"),
+    ],
+)
+def test_instants_read_as_in_the_lines_of_a_message(zone: str, late: timedelta, read: str) -> None:
+    finding = found(K.OVERDUE, make_watched(next_fire_time=NOW - late, timezone=zone))
+    assert finding is not None
+    assert f"the fire time {read} of" in finding.summary
 
 
 def test_no_next_where_one_should_be_and_not_where_the_schedule_has_ended() -> None:
@@ -146,6 +160,7 @@ def test_failure_rate_is_over_only_below_half_of_its_share() -> None:
 def test_overlap_skips_in_a_row_until_a_fire_time_runs() -> None:
     opened = found(K.OVERLAP_SKIPS, make_watched(recent="sooo"))
     assert opened is not None
+    assert f'3 of the last 4 fire times of "{NAME}"' in opened.summary
     assert found(K.OVERLAP_SKIPS, make_watched(recent="soo")) is None
     assert found(K.OVERLAP_SKIPS, make_watched(recent="sooos"), living=[opened]) is None
     assert found(K.OVERLAP_SKIPS, make_watched(recent="sooosoo"), living=[opened]) is not None
@@ -175,6 +190,7 @@ def test_paused_too_long_without_an_end() -> None:
     finding = found(K.PAUSED_TOO_LONG, make_watched(**long))
     assert finding is not None
     assert "تعمیر" in finding.summary
+    assert f'"{NAME}" has been paused since 2026-06-' in finding.summary
     assert found(K.PAUSED_TOO_LONG, make_watched(**long, paused_until=NOW + DAY)) is None
     assert found(K.PAUSED_TOO_LONG, make_watched(**{**long, "paused_at": NOW - 6 * DAY})) is None
 

@@ -40,7 +40,7 @@ def say(notice: Notice, **after: float) -> Text:
 def test_a_message_about_one_alert_says_everything_that_is_known() -> None:
     alert = make_alert(1, K.FAILED, subject="گزارش شب", summary="3 executions of 'گزارش شب' failed", evidence=EVIDENCE)
     assert say(make_notice(alert), minutes=5) == Text(
-        "[warning] failed: 'گزارش شب'",
+        '[warning] failed: "گزارش شب"',
         "3 executions of 'گزارش شب' failed\n\n"
         "since: 2026-03-01 15:30:00 +0330 (5 min)\n"
         "fire time: 2026-03-01 15:25:00 +0330\n"
@@ -52,16 +52,16 @@ def test_a_message_about_one_alert_says_everything_that_is_known() -> None:
 
 def test_without_evidence_it_still_names_the_next_command() -> None:
     text = say(make_notice(make_alert(4), reason=Reason.REPEAT), hours=4)
-    assert text.title == "[critical] still missed: 'شب4'"
+    assert text.title == '[critical] still missed: "شب4"'
     assert text.body.splitlines()[2:] == ["since: 2026-03-01 15:30:00 +0330 (4 h)", "next: celsched show alert 4"]
 
 
 def test_a_group_lists_ten_and_counts_the_rest() -> None:
     alerts = [make_alert(number, K.LATE_START, queue="گزارش") for number in range(37)]
     text = say(make_notice(*alerts, fresh="late_start:schedule:0"), minutes=1)
-    assert text.title == "[warning] 37 late_start on queue 'گزارش'"
+    assert text.title == '[warning] 37 late_start on queue "گزارش"'
     lines = text.body.splitlines()
-    assert lines[0] == "37 alerts of kind late_start on queue 'گزارش', 1 of them new:"
+    assert lines[0] == '37 alerts of kind late_start on queue "گزارش", 1 of them new:'
     assert lines[2] == "- late_start of 'شب0'; since 2026-03-01 15:30:00 +0330; next: celsched show alert 0"
     assert [line[:2] for line in lines[2:]] == ["- "] * 11
     assert lines[-1] == "- and 27 more: celsched alerts"
@@ -88,14 +88,14 @@ def test_a_schedule_without_a_success_says_so_and_the_runbook_comes_last() -> No
 
 def test_the_end_says_how_long_it_lasted() -> None:
     text = say(make_notice(over=(make_alert(1, resolved_at=at(minutes=90)),), reason=Reason.RESOLVED), hours=2)
-    assert text.title == "[resolved] missed: 'شب1'"
+    assert text.title == '[resolved] missed: "شب1"'
     assert "it lasted 90 min, from 2026-03-01 15:30:00 +0330 to 2026-03-01 17:00:00 +0330" in text.body
 
 
 def test_the_end_of_many_lists_ten() -> None:
     over = tuple(make_alert(number, resolved_at=at(minutes=number + 2)) for number in range(12))
     text = say(make_notice(over=over, reason=Reason.RESOLVED), hours=2)
-    assert text.title == "[resolved] 12 missed on queue 'گزارش'"
+    assert text.title == '[resolved] 12 missed on queue "گزارش"'
     assert text.body.count("it lasted") == 10
     assert text.body.endswith("- and 2 more: celsched alerts")
 
@@ -103,9 +103,9 @@ def test_the_end_of_many_lists_ten() -> None:
 def test_what_ended_is_told_beside_what_goes_on() -> None:
     over = (make_alert(2, resolved_at=at(minutes=9)),)
     text = say(make_notice(make_alert(1), over=over, reason=Reason.RAISED), minutes=10)
-    assert text.title == "[critical] worse: missed: 'شب1'"
+    assert text.title == '[critical] worse: missed: "شب1"'
     assert text.body.splitlines()[-2:][0] == "over since the last message:"
-    assert "'شب2': it lasted 9 min" in text.body
+    assert '"شب2": it lasted 9 min' in text.body
 
 
 @pytest.mark.parametrize("minutes", [0, 20])
