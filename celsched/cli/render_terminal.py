@@ -71,7 +71,7 @@ def _read(kind: Kind, value: Any, face: Face) -> str:
     if value is None:
         return "-"
     if isinstance(value, datetime):
-        return human.wall(value, face.zone()) if kind is Kind.WALL else human.relative(value, face.now(), face.zone())
+        return _instant(kind, value, face)
     if isinstance(value, timedelta):
         return human.duration(value)
     if isinstance(value, bool):
@@ -83,6 +83,13 @@ def _read(kind: Kind, value: Any, face: Face) -> str:
     if isinstance(value, list | tuple) and all(isinstance(item, str | Enum | int) for item in value):
         return ", ".join(to_text(item) for item in value) or "-"
     return to_text(value)
+
+
+def _instant(kind: Kind, value: datetime, face: Face) -> str:
+    wall, told = human.wall(value, face.zone()), human.relative(value, face.now(), face.zone())
+    if kind is Kind.BOTH:
+        return wall if wall.startswith(told) else f"{wall} ({told})"  # one far away is told as its date
+    return wall if kind is Kind.WALL else told
 
 
 def _fitting(columns: list[Column], cells: Sequence[Mapping[str, Text]], width: int) -> list[Column]:

@@ -1,6 +1,7 @@
 """Owns the fields of one alert and their order. It never looks anything up."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from celsched.cli.table import Column, Kind
@@ -61,4 +62,9 @@ def alert_fields(found: Detail) -> list[tuple[Column, Any]]:
         "over_when": kind.over,
     }
     styles = {"severity": severity_style}
-    return [(Column(key, kind=Kind.TEXT, style=styles.get(key)), value) for key, value in row.items()]
+    return [(Column(key, kind=_kind(value), style=styles.get(key)), value) for key, value in row.items()]
+
+
+def _kind(value: object) -> Kind:
+    # When it began is compared with logs, and with what others say of that hour: "41 s ago" alone is no help there.
+    return Kind.BOTH if isinstance(value, datetime) else Kind.TEXT

@@ -123,14 +123,19 @@ def _details(overview: Overview) -> str:
         ("Most failures", ("", "Failures", "Runs", "Success"), failing),
         ("Slowest", ("", "Runs", "Mean", "Max"), slow),
         ("Most skipped", ("", "Fire times", "Why"), skipping),
-        ("By task", ("", "Runs", "Failures", "Success"), tasks if len(tasks) > 1 else ()),
-        ("By queue", ("", "Runs", "Failures", "Success"), queues if len(queues) > 1 else ()),
+        (_of("By task", len(overview.tasks)), ("", "Runs", "Failures", "Success"), tasks if len(tasks) > 1 else ()),
+        (_of("By queue", len(overview.queues)), ("", "Runs", "Failures", "Success"), queues if len(queues) > 1 else ()),
         ("Busiest minutes of the day", ("", "Due", "Days", "Most", "Late", "At most"), busy),
         ("Why fire times were skipped", ("", "Fire times"), skipped),
         ("Why executions exist", ("", "Executions"), causes),
         ("Next", ("", "At"), coming),
     )
     return "".join(_section(title, _table(headings, rows)) for title, headings, rows in parts if rows)
+
+
+def _of(title: str, count: int) -> str:
+    """Return the title; where the table is cut, with how many rows there would be."""
+    return f"{title} (the first {_LISTED} of {count})" if count > _LISTED else title
 
 
 def _performance(subjects: Sequence[Performance]) -> str:

@@ -22,6 +22,8 @@ class Kind(Enum):
     """A datetime, told from now."""
     WALL = "wall"
     """A datetime, as wall time in the zone of the settings."""
+    BOTH = "both"
+    """A datetime, as wall time and told from now."""
     DURATION = "duration"
     NUMBER = "number"
     PERCENT = "percent"

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -112,6 +113,23 @@ def test_an_acknowledged_one_stays_open_with_its_mark(call: Call, store: Store) 
     assert (shown["state"], shown["note"], shown["over_when"]) == ("open", "می‌دانم", "the schedule's next success")
     assert call("ack", "1").code == 0
     assert deeds(store) == [("acknowledge", "alert", "1")]
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_person_reads_when_and_how_long_ago(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    out = Terminal()
+    cli = CliContext(stdin=io.StringIO(), stdout=out, stderr=io.StringIO(), env={}, cwd=tmp_path)
+    assert main(("show", "alert", "1"), cli=cli) == 0
+    for field in ("since", "opened at", "seen at"):
+        row = next(line for line in out.getvalue().splitlines() if line.startswith(f"{field} "))
+        assert re.search(r" 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d \S+ \((.* ago|now)\)", row), row
 
 
 def test_a_resolved_one_says_whether_it_comes_back(call: Call, store: Store) -> None:

@@ -148,6 +148,18 @@ def test_terminal_never_gets_control_characters(monkeypatch: pytest.MonkeyPatch)
     assert "\\x1b]0;evil\\x07" in text
 
 
+@pytest.mark.parametrize(
+    ("ago", "shown"),
+    [(41, "2026-11-24 15:29:19 +0330 (41 s ago)"), (61 * 86_400, "2026-09-24 15:30:00 +0330")],
+)
+def test_an_instant_told_both_ways(ago: int, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    stream = io.StringIO()
+    sheet = Sheet([(Column("since", kind=Kind.BOTH), NOW - timedelta(seconds=ago))])
+    write_sheet(sheet, None, Face(stream, True, lambda: NOW, lambda: "Asia/Tehran"))
+    assert stream.getvalue().split(maxsplit=1)[1].strip() == shown
+
+
 def _sheet(mode: OutputMode | None, *, terminal: bool = False) -> str:
     stream = io.StringIO()
     sheet = Sheet(
