@@ -132,7 +132,7 @@ class Watcher:
             unread=unread,
             unknown=frozenset(gap.key for gap in lost if isinstance(gap.key, int)),
         )
-        return before, self._observer.facts(tx, look), gaps + lost
+        return before, self._observer.facts(tx, look, gaps), gaps + lost
 
     def _troubles(
         self, tx: Tx, now: datetime, living: Iterable[Living]

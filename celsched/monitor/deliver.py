@@ -75,7 +75,9 @@ class Planner:
         now, plan, gaps = self._clock.now(), self._plan, list[Gap]()
         wanted = self._fenced(
             "plan messages",
-            lambda: self._store.read(lambda tx: notice_plan.draft(tx, plan.channels, plan.flapping, plan.times, now)),
+            lambda: self._store.read(
+                lambda tx: notice_plan.draft(tx, plan.channels, plan.flapping, plan.times, now, gaps)
+            ),
             gaps,
         )
         queued = self._queue(wanted, now, gaps) if wanted else 0
@@ -149,6 +151,8 @@ class Courier:
 
     def __init__(self, store: Store, clock: Clock, name: str, send: Send, *, fault: Callable[[str], None]) -> None:
         self.name = name
+        self.gaps: Sequence[Gap] = ()
+        """Messages that could not be read the last time."""
         self.straight = Straight()
         self._store = store
         self._clock = clock
@@ -175,10 +179,13 @@ class Courier:
         return True
 
     def _send_stored(self) -> bool:
+        gaps: list[Gap] = []
         if not self._store.read(lambda tx: notices.waiting(tx, self.name)):
+            self.gaps = gaps
             return False
         now = self._clock.now()
-        leased = self._store.write(lambda tx: notices.lease(tx, self.name, now, HOLD))
+        leased = self._store.write(lambda tx: notices.lease(tx, self.name, now, HOLD, gaps))
+        self.gaps = gaps
         if leased is None:
             return False
         self._fault("notice.leased")
@@ -211,8 +218,9 @@ class Delivery:
 
     @property
     def gaps(self) -> str | None:
-        """What could not be planned or queued the last time, None where everything was."""
-        return self._planner.gaps
+        """What could not be planned, queued or read the last time, None where everything was."""
+        unread = summary([gap for courier in self._couriers for gap in courier.gaps])
+        return "; ".join(one for one in (self._planner.gaps, unread) if one) or None
 
     @contextmanager
     def running(self, stop: threading.Event) -> Iterator[None]:

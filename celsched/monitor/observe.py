@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from celsched.domain.health import queued, running
+from celsched.domain.health.gap import Gap
 from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.look import Look
 from celsched.domain.health.machine import JUDGES as MACHINE
@@ -23,6 +24,7 @@ from celsched.monitor.waits import WaitMemory
 from celsched.store import notices, watch_machine, watch_work
 from celsched.store.readable import attempt
 from celsched.store.store import Tx
+from celsched.store.watch_machine import Unread
 
 _FRESH = timedelta(minutes=10)
 """How far back the first look searches for successes."""
@@ -30,6 +32,15 @@ _AGAIN = timedelta(minutes=1)
 """How far each later one overlaps the one before: for commits that came late."""
 _HISTORY = timedelta(minutes=10)
 """How long a schedule's past is remembered before it is read anew."""
+
+_LIVES = 2
+"""Heartbeats within which an instance was heard of that surely lives."""
+_TELLS: Mapping[str, Sequence[AlertKind]] = {
+    "daemon": (AlertKind.DAEMON_DOWN,),
+    "watcher": (AlertKind.WATCH_DOWN,),
+    "worker": (AlertKind.NO_WORKER, AlertKind.DUP_DELIVERY),
+}
+"""Which kinds tell that there is no such instance, or what it met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +88,18 @@ class Observer:
         self._monotonic = monotonic
         self._clock = self.around.clocks.read() if self.around.clocks else None
 
-    def facts(self, tx: Tx, look: Look) -> Look:
+    def facts(self, tx: Tx, look: Look, gaps: list[Gap]) -> Look:
         """Return the look with the facts of work and machine, read in this transaction; it may be run again.
 
-        Of facts among which something cannot be read nothing is said, and their kinds are not judged.
+        Of facts among which something cannot be read nothing is said, and their kinds are not judged; rows of which
+        the rest can do without are added to `gaps`.
         """
         unread = dict(look.unread)
-        everybody = watch_machine.everybody(tx, look.now - look.rule(AlertKind.DUP_DELIVERY).length("quiet"))
+        everybody = watch_machine.everybody(tx, look.now - look.rule(AlertKind.DUP_DELIVERY).length("quiet"), gaps)
         seen = heard(self._instances, everybody.seen, look.now, self._monotonic)
-        work = attempt(lambda: self._work(tx, look, seen), WORK, unread)
-        asked = watch_work.task_layers(tx, _tasks_alone(look, work))
+        unread |= hidden(everybody.unread, seen, self.heartbeat)
+        work = attempt(lambda: self._work(tx, look, seen, everybody.unread), WORK, unread)
+        asked = watch_work.task_layers(tx, _tasks_alone(look, work), gaps)
         machine = attempt(lambda: self._machine(tx, look, seen, everybody), MACHINE, unread)
         return replace(look, work=work, machine=machine, task_layers=asked, unread=unread)
 
@@ -102,10 +115,12 @@ class Observer:
         if self.around.clocks and AlertKind.CLOCK_JUMP not in failed:
             self.around.clocks.told()
 
-    def _work(self, tx: Tx, look: Look, seen: Sequence[Seen]) -> WorkFacts:
+    def _work(self, tx: Tx, look: Look, seen: Sequence[Seen], unread: Sequence[Unread]) -> WorkFacts:
         since = look.now - _FRESH if self._looked_at is None else max(self._looked_at - _AGAIN, look.now - _FRESH)
         workers = [one for one in seen if one.kind == "worker"]
-        runs = self._silent(watch_work.running(tx), workers, look.now)
+        # One that cannot be read is not taken to be silent: what it runs is, if that says nothing from now on.
+        beats = {one.id: look.now for one in unread} | {one.id: one.beat_at for one in workers}
+        runs = self._silent(watch_work.running(tx), beats, look.now)
         fresh, waiting = watch_work.successes(tx, since), watch_work.waiting(tx, look.now)
         return WorkFacts(
             waiting=waiting,
@@ -118,8 +133,7 @@ class Observer:
             samples=self._samples.take(waiting, look.now, self._monotonic),
         )
 
-    def _silent(self, runs: Sequence[Run], workers: Iterable[Seen], now: datetime) -> list[Run]:
-        beats = {one.id: one.beat_at for one in workers}
+    def _silent(self, runs: Sequence[Run], beats: Mapping[str, datetime], now: datetime) -> list[Run]:
         before = {
             run.token: (now - max(run.started_at, beats.get(run.worker, run.started_at))).total_seconds()
             for run in runs
@@ -165,6 +179,15 @@ def heard(silence: Silence, seen: Sequence[Seen], now: datetime, monotonic: floa
     before = {one.id: (now - one.beat_at).total_seconds() for one in seen}
     silent = silence.look({one.id: one.beat_at for one in seen}, monotonic, before)
     return [replace(one, silent=timedelta(seconds=silent[one.id])) for one in seen]
+
+
+def hidden(unread: Iterable[Unread], seen: Sequence[Seen], heartbeat: timedelta) -> dict[AlertKind, Exception]:
+    """Return the kinds of which nobody can say, and why: those that tell of instances none of which is known to live.
+
+    Of workers each counts: it may be the only one at its queue.
+    """
+    living = {one.kind for one in seen if one.kind != "worker" and one.lives(_LIVES * heartbeat)}
+    return {kind: one.error for one in unread if one.kind not in living for kind in _TELLS.get(one.kind, ())}
 
 
 def _openings(tx: Tx, look: Look) -> list[Openings]:

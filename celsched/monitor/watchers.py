@@ -13,7 +13,7 @@ from celsched.domain.health.machine_facts import MachineFacts
 from celsched.domain.health.watched import RuleBook
 from celsched.domain.silence import Silence
 from celsched.monitor.gaps import GapLog
-from celsched.monitor.observe import heard
+from celsched.monitor.observe import heard, hidden
 from celsched.store import alerts, watch_machine
 from celsched.store.store import Store
 
@@ -36,7 +36,8 @@ class WatcherCheck:
         now, moment = self._clock.now(), self._clock.monotonic()
         seen = self._store.read(lambda tx: watch_machine.everybody(tx, now))
         watchers = heard(self._silence, [one for one in seen.of("watcher") if one.stopped_at is None], now, moment)
-        look = Look(now, self._heartbeat, rules=self._rules, machine=MachineFacts(watchers=watchers))
+        unread = hidden(seen.unread, watchers, self._heartbeat)
+        look = Look(now, self._heartbeat, rules=self._rules, machine=MachineFacts(watchers=watchers), unread=unread)
         judgement = examine(look)
         findings = judgement.findings
         self._gaps.tell(judgement.gaps())

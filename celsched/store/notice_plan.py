@@ -50,17 +50,25 @@ class Draft:
         return bool(self.marks or self.planned)
 
 
-def draft(tx: Connection, channels: Sequence[Channel], flapping: Flapping, times: NoticeTimes, now: datetime) -> Draft:
+def draft(
+    tx: Connection,
+    channels: Sequence[Channel],
+    flapping: Flapping,
+    times: NoticeTimes,
+    now: datetime,
+    gaps: list[Gap] | None = None,
+) -> Draft:
     """Look at alerts, silences and groups, and return what is to be written. It writes nothing itself.
 
     Of a group whose row cannot be read nothing is known: it is written anew, and what fires is told again, once.
+    Silences that cannot be read are added to `gaps`.
     """
     groups, lost = _groups(tx, [channel.name for channel in channels])
     told = sorted({number for group in groups for number in _told(group)})
     marked = _marked_alerts(tx, told, flapping, now)
     found = [alert for alert, _ in marked]
     unread = _there(tx, set(told).difference(alert.id for alert in found))
-    hushing = Hushing(silences.active(tx, now), found, now)
+    hushing = Hushing(silences.active(tx, now, gaps), found, now)
     marks: dict[Hush, list[int]] = {}
     for alert, mark in marked:
         hush = hushing.of(alert)

@@ -24,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 
+from celsched.domain.health.gap import Gap
 from celsched.domain.health.kinds import Severity
 from celsched.domain.health.machine_facts import ChannelHealth
 from celsched.domain.notices import PUSH_EVERY
@@ -109,16 +110,16 @@ def _to_send(channel: str) -> tuple[TextClause | ColumnElement[bool], ...]:
     return TO_SEND, unindexed(notifications.c.channel) == channel
 
 
-def lease(tx: Connection, channel: str, now: datetime, hold: timedelta) -> Leased | None:
+def lease(tx: Connection, channel: str, now: datetime, hold: timedelta, gaps: list[Gap] | None = None) -> Leased | None:
     """Take the oldest message of the channel that is due; nobody else takes it for `hold`, unless it is settled before.
 
     One that failed does not hold up those of other groups, but the later ones of its own; one that cannot be read
-    holds up none.
+    holds up none, and is added to `gaps`.
     """
     due_from = now + LONGEST_BACKOFF + hold  # further ahead than ever set: the clock was put back since
     blocked: set[str] = set()
     query = select(notifications).where(*_to_send(channel)).order_by(unindexed(notifications.c.id)).limit(_WINDOW)
-    for row in readable(tx, query, notifications.c.id, "message", dict):
+    for row in readable(tx, query, notifications.c.id, "message", dict, gaps):
         group = group_of(row["incident"])
         if group in blocked:
             continue

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from celsched.domain.execution import Requester
+from celsched.domain.health.gap import Gap
 from celsched.domain.silencing import Matchers, Silence, decode_matchers, encode_matchers
 from celsched.store.readable import readable
 from celsched.store.tables_watch import silences
@@ -16,9 +17,9 @@ def _record(row: Any) -> Silence:
     return Silence(**{name: row[name] for name in Silence.__slots__} | {"matchers": decode_matchers(row["matchers"])})
 
 
-def _all(tx: Connection, query: Any) -> list[Silence]:
-    """Return silences; one that cannot be read silences nothing."""
-    return readable(tx, query.order_by(silences.c.id), silences.c.id, "silence", _record)
+def _all(tx: Connection, query: Any, gaps: list[Gap] | None = None) -> list[Silence]:
+    """Return silences; one that cannot be read silences nothing, and is added to `gaps`."""
+    return readable(tx, query.order_by(silences.c.id), silences.c.id, "silence", _record, gaps)
 
 
 def add(
@@ -44,9 +45,9 @@ def made_at(tx: Connection, by: Requester, created_at: datetime) -> list[Silence
     return _all(tx, select(silences).where(*mine))
 
 
-def active(tx: Connection, now: datetime) -> list[Silence]:
-    """Return those in force."""
-    return _all(tx, select(silences).where(silences.c.starts_at <= now, silences.c.ends_at > now))
+def active(tx: Connection, now: datetime, gaps: list[Gap] | None = None) -> list[Silence]:
+    """Return those in force; those that cannot be read are added to `gaps`."""
+    return _all(tx, select(silences).where(silences.c.starts_at <= now, silences.c.ends_at > now), gaps)
 
 
 def not_ended(tx: Connection, now: datetime) -> list[Silence]:

@@ -1,11 +1,12 @@
 """Owns what the watcher reads of daemons and other instances, and of how often alerts opened. It never judges."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, func, not_, or_, select, union_all
 
+from celsched.domain.health.gap import Gap
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.machine_facts import Openings, Seen
 from celsched.store.batches import batches
@@ -15,26 +16,47 @@ from celsched.store.tables_watch import LIVING, alerts, instances
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """An instance that has not stopped and of which no more than this can be read: it may live."""
+
+    id: str
+    kind: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
 class Instances:
     """Who has not stopped, and workers that were handed something twice; for how long they are silent is not judged."""
 
     seen: list[Seen]
     daemon_stopped_at: datetime | None
+    unread: Sequence[Unread] = ()
 
     def of(self, kind: str) -> list[Seen]:
         """Return those of a kind."""
         return [one for one in self.seen if one.kind == kind]
 
 
-def everybody(tx: Connection, duplicates_since: datetime) -> Instances:
-    """Return the instances that a look is about, newest beat first; one that cannot be read is left out."""
+def everybody(tx: Connection, duplicates_since: datetime, gaps: list[Gap] | None = None) -> Instances:
+    """Return the instances that a look is about, newest beat first; those that cannot be read go to `gaps` too."""
     i = instances.c
     columns = (i.id, i.kind, i.host, i.name, i.beat_at, i.queues, i.stopped_at, i.duplicates, i.duplicate_at)
     query = select(*columns).where(or_(i.stopped_at.is_(None), i.duplicate_at >= duplicates_since))
-    return Instances(
-        readable(tx, query.order_by(i.beat_at.desc()), i.id, "instance", lambda row: Seen(**row)),
-        tx.scalar(select(func.max(i.stopped_at)).where(i.kind == "daemon")),
-    )
+    lost: list[Gap] = []
+    seen = readable(tx, query.order_by(i.beat_at.desc()), i.id, "instance", lambda row: Seen(**row), lost)
+    if gaps is not None:
+        gaps += lost
+    stopped_at = tx.scalar(select(func.max(i.stopped_at)).where(i.kind == "daemon"))
+    return Instances(seen, stopped_at, _running(tx, lost) if lost else ())
+
+
+def _running(tx: Connection, lost: Iterable[Gap]) -> list[Unread]:
+    errors = {str(gap.key): gap.error for gap in lost}
+    i, found = instances.c, list[Unread]()
+    for part in batches(errors):
+        rows = tx.execute(select(i.id, i.kind).where(i.id.in_(part), i.stopped_at.is_(None)))
+        found += [Unread(row.id, row.kind, errors[row.id]) for row in rows]
+    return found
 
 
 def active_schedules(tx: Connection) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, case, func, or_, select, true
 
 from celsched.domain.execution import State
+from celsched.domain.health.gap import Gap
 from celsched.domain.health.rules import Layer
 from celsched.domain.health.wishes import decode_wishes
 from celsched.domain.health.work_facts import Run, Success, Waiting
@@ -136,12 +137,12 @@ def waits(tx: Connection, schedule_ids: Collection[int]) -> dict[int, list[timed
     return found
 
 
-def task_layers(tx: Connection, task_ids: Collection[int]) -> dict[int, list[Layer]]:
-    """Return what these tasks say of alerts, weakest first; what cannot be read says nothing."""
+def task_layers(tx: Connection, task_ids: Collection[int], gaps: list[Gap] | None = None) -> dict[int, list[Layer]]:
+    """Return what these tasks say of alerts, weakest first; what cannot be read says nothing, and goes to `gaps`."""
     found: dict[int, list[Layer]] = {}
     for batch in batches(sorted(task_ids)):
         query = select(tasks.c.id, tasks.c.defaults, tasks.c.options).where(tasks.c.id.in_(batch))
-        for row in readable(tx, query, tasks.c.id, "task", dict):
+        for row in readable(tx, query, tasks.c.id, "task", dict, gaps):
             with suppress(InvalidDefinition):
                 said = [layer["alerts"] for layer in (row["defaults"], row["options"]) if "alerts" in layer]
                 found[row["id"]] = [decode_wishes("alerts", written).layer for written in said]
