@@ -3,12 +3,12 @@
 It never looks at another document: what two objects have to do with each other is decided in `load`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from celsched.domain.definition import ScheduleDefinition, TaskDefinition
+from celsched.domain.definition import RuleSpec, ScheduleDefinition, TaskDefinition
 from celsched.domain.options import OPTIONS, Layer
 from celsched.manifest.document import Document, Path
 from celsched.manifest.keys import (
@@ -21,7 +21,7 @@ from celsched.manifest.keys import (
     TASK_OPTIONS,
     VERSION,
 )
-from celsched.manifest.problem import Problem
+from celsched.manifest.problem import Problem, dotted
 from celsched.manifest.reader import Reader, shape
 from celsched.manifest.rules import read_rule
 
@@ -31,13 +31,18 @@ _TASK_TEXTS = ("task_path", "task_type", "description")
 _OF_RULES = dict.fromkeys(RULE_KEYS, "a rule belongs on a schedule")
 _NOT_ON_TASK = {**dict.fromkeys(SCHEDULE_OPTIONS, "it belongs on a schedule or in `defaults`"), **_OF_RULES}
 _ON_TASK = dict.fromkeys([*TASK_KEYS, "on_store_outage"], "it belongs on a task")
+_CODE_OF_TASK = ("task_path", "default_params", "params_schema")
+_CODE_OF_SCHEDULE = ("task", "params")
+"""What the check of the code looks at."""
+_STAND_IN = RuleSpec.every(timedelta(hours=1))
 
 
 @dataclass(frozen=True, slots=True)
 class Placed(Generic[T]):
     """A definition and where it stands; it is not to be used unless `sound`: what had a problem was left out of it.
 
-    `rule_key` is the key its rule was written with, for a schedule.
+    `callable` says that at least what its code is checked by was read whole. `rule_key` is the key its rule was
+    written with, for a schedule.
     """
 
     value: T
@@ -45,6 +50,7 @@ class Placed(Generic[T]):
     path: Path
     sound: bool = True
     rule_key: str | None = None
+    callable: bool = True
 
     def problem(self, key: str, message: str, hint: str | None = None, *, warning: bool = False) -> Problem:
         """Return a problem at a key (dotted below options and parameters) of this object.
@@ -68,7 +74,7 @@ class Manifest:
     """What one document asks for.
 
     `names` holds the place of every name, and `references` what each schedule names as its task, also of objects that
-    could not be decoded any further.
+    could not be decoded any further. `ruleless` are schedules whose rule could not be read, with a stand-in for it.
     """
 
     file: str
@@ -79,6 +85,12 @@ class Manifest:
     document: Document
     names: Mapping[str, Mapping[str, Path]]
     references: Mapping[Path, str]
+    ruleless: tuple[Placed[ScheduleDefinition], ...] = ()
+
+    @property
+    def read_schedules(self) -> tuple[Placed[ScheduleDefinition], ...]:
+        """All schedules of which something could be read."""
+        return (*self.schedules, *self.ruleless)
 
 
 def decode(document: Document, settings: Layer, now: datetime) -> tuple[Manifest | None, list[Problem]]:
@@ -98,6 +110,7 @@ class _Decoder:
         self._settings_zone: str = settings.get("timezone", OPTIONS["timezone"].default)
         self._names: dict[str, dict[str, Path]] = {"task": {}, "schedule": {}}
         self._references: dict[Path, str] = {}
+        self._ruleless: list[Placed[ScheduleDefinition]] = []
 
     def manifest(self) -> Manifest:
         reader, data = self._reader, self._data
@@ -113,6 +126,7 @@ class _Decoder:
             defaults=self._defaults,
             tasks=tuple(tasks),
             schedules=tuple(schedule for schedule in schedules if schedule),
+            ruleless=tuple(self._ruleless),
             document=reader.document,
             names=self._names,
             references=self._references,
@@ -178,7 +192,9 @@ class _Decoder:
             defaults=self._defaults,
             owner=self._owner,
         )
-        return Placed(task, reader.document, path, len(reader.problems) == before)
+        found = reader.problems[before:]
+        whole = bool(task.task_path) and not _concerned(found, path, _CODE_OF_TASK)
+        return Placed(task, reader.document, path, not found, callable=whole)
 
     def _schedule(self, path: Path, name: str, body: dict[str, Any]) -> Placed[ScheduleDefinition] | None:
         reader, before = self._reader, len(self._reader.problems)
@@ -192,10 +208,23 @@ class _Decoder:
         rule_key, rule = read_rule(reader, path, body, zone)
         params = reader.mapping((*path, "params"), body.get("params"))
         options = reader.layer(path, body, SCHEDULE_OPTIONS, zone)
+        said = rule or _STAND_IN
+        schedule = ScheduleDefinition(name, task or "", said, params, options, self._defaults, self._owner)
+        found = reader.problems[before:]
+        concerned = _concerned(found, path, _CODE_OF_SCHEDULE)
+        placed = Placed(schedule, reader.document, path, not found, rule_key, callable=not concerned)
         if rule is None:
+            self._ruleless.append(placed)
             return None
-        schedule = ScheduleDefinition(name, task or "", rule, params, options, self._defaults, self._owner)
-        return Placed(schedule, reader.document, path, len(reader.problems) == before, rule_key)
+        return placed
+
+
+def _concerned(problems: Iterable[Problem], path: Path, keys: Iterable[str]) -> bool:
+    """Return whether a problem lies at or below one of these keys of an object."""
+    places = [dotted((*path, key)) for key in keys]
+    return any(
+        one.path == place or one.path.startswith((f"{place}.", f"{place}[")) for one in problems for place in places
+    )
 
 
 def _deepest(document: Document, start: Path, below: tuple[str, ...]) -> Path:

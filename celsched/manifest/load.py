@@ -43,15 +43,24 @@ class Loaded:
         return tuple(schedule for manifest in self.manifests for schedule in manifest.schedules if schedule.sound)
 
     @property
+    def callables(self) -> Definitions:
+        """What code can be checked by, of objects with a problem elsewhere too: all problems come at once."""
+        return Definitions(
+            [task.value for manifest in self.manifests for task in manifest.tasks if task.callable],
+            [one.value for manifest in self.manifests for one in manifest.read_schedules if one.callable],
+        )
+
+    @property
     def sets(self) -> frozenset[str]:
         """The sets that the manifests name."""
         return frozenset(manifest.set for manifest in self.manifests if manifest.set is not None)
 
     def problem_at(self, kind: Kind, name: str, key: str, message: str, hint: str | None = None) -> Problem:
         """Return a problem at a key of an object that was loaded; KeyError for a name that was not."""
-        for placed in self.tasks if kind == "task" else self.schedules:
-            if placed.value.name == name:
-                return placed.problem(key, message, hint)
+        for manifest in self.manifests:
+            for placed in manifest.tasks if kind == "task" else manifest.read_schedules:
+                if placed.value.name == name and placed.callable:
+                    return placed.problem(key, message, hint)
         raise KeyError(name)
 
 

@@ -80,7 +80,7 @@ def check(
     """
     loaded = load(sources, stored_tasks=[task.name for task in stored.tasks], settings=layer, now=now)
     wanted = _part(loaded.definitions, terms.part)
-    code = check_code(wanted, stored, rules)
+    code = check_code(_part(loaded.callables, terms.part), stored, rules)
     later = [loaded.problem_at(fault.kind, fault.name, fault.key, fault.message, fault.hint) for fault in code.faults]
     if terms.part is Part.SCHEDULES:
         later += _not_stored(loaded, stored)

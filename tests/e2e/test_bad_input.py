@@ -83,6 +83,26 @@ def test_every_problem_of_a_manifest_is_said_at_its_place(project: CliProject) -
     assert "cleen" not in project.done("export")
 
 
+def test_parameters_that_do_not_fit_are_told_beside_every_other_problem(project: CliProject) -> None:
+    text = """version: 1
+tasks:
+  greet: {task_path: jobs.greet, max_retrys: 1}
+  unread: {task_path: jobs.greet, default_params: 5}
+schedules:
+  bad rule: {task: greet, cron: "61 * * * *", params: {nme: x}}
+  no rule: {task: greet, params: {nme: x}}
+  bad key: {task: greet, every: 1h, tags: 1, params: {nme: x}}
+  unread: {task: greet, every: 1h, params: 5}
+  of unread: {task: unread, every: 1h, params: {nme: x}}
+"""
+    refused = project.run("validate", "-f", "-", stdin=text)
+    assert refused.code == 2
+    heads = [line for line in refused.err.splitlines() if line.startswith("<stdin>:")]
+    assert [int(head.split(":")[1]) for head in heads] == [3, 4, 6, 6, 7, 7, 8, 8, 9], refused.err
+    misfits = [head for head in heads if "`nme` is not one of its parameters" in head]
+    assert [int(head.split(":")[1]) for head in misfits] == [6, 7, 8]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
