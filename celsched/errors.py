@@ -85,7 +85,14 @@ class Unreachable(CelschedError):
 
 
 class StoreUnreachable(Unreachable):
-    """The database does not answer, or cannot be opened."""
+    """The database does not answer, or cannot be opened.
+
+    `reason`: what it or its driver said, without the address that the message begins with; None where there is none.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, reason: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
 
 
 class StoreFull(StoreUnreachable):

@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 
 from celsched.cli.top_view import Ask, Wish
 from celsched.clock import SystemClock
-from celsched.errors import CelschedError
+from celsched.errors import CelschedError, StoreUnreachable
 from celsched.operations import control
 from celsched.operations.live import Lens, Snapshot
 from celsched.operations.scope import Scope
@@ -109,4 +109,6 @@ def _done(scope: Scope, asked: Ask) -> str:
 
 
 def _words(error: Exception) -> str:
+    if isinstance(error, StoreUnreachable) and error.reason:
+        return error.reason  # the address, which whoever looks at this store knows, would push it off a line
     return error.message if isinstance(error, CelschedError) else Redactor().text(f"{type(error).__name__}: {error}")

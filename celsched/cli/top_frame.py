@@ -1,5 +1,6 @@
 """Owns how the live view fills a screen: which pane gets how many lines. It draws what it is given and asks nobody."""
 
+import textwrap
 from collections import Counter
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from celsched.operations.live import Snapshot
 
 LEAST = (60, 12)
 """Below so many columns or lines nothing sensible can be shown."""
+_FAULT_LINES = 3
 _HELP = """\
 up down j k    select                  p   pause or resume the schedule
 PgUp PgDn      ten further             c   cancel the execution (asks first)
@@ -45,7 +47,7 @@ def frame(snapshot: Snapshot | None, view: View, screen: Screen) -> list[Text]:
     width, height = screen.width, screen.height
     if width < LEAST[0] or height < LEAST[1]:
         return high([line(width, Cell(f"too small: {LEAST[0]}x{LEAST[1]} is needed"))], height, width)
-    head = [_head(snapshot, view, screen), _status(snapshot, screen)]
+    head = [_head(snapshot, view, screen), *(_fault(screen) or [_status(snapshot, screen)])]
     body_height = height - len(head) - 1
     if view.mode is Mode.HELP:
         body = [line(width, Cell(text)) for text in _HELP.split("\n")]
@@ -66,9 +68,13 @@ def _head(snapshot: Snapshot | None, view: View, screen: Screen) -> Text:
     )
 
 
+def _fault(screen: Screen) -> list[Text]:
+    """Return why the last look failed, in as many lines as it needs: drivers tell the reason last."""
+    parts = textwrap.wrap(screen.fault or "", screen.width, max_lines=_FAULT_LINES, placeholder=" …")
+    return [line(screen.width, Cell(part, style="bold red")) for part in parts]
+
+
 def _status(snapshot: Snapshot | None, screen: Screen) -> Text:
-    if screen.fault:
-        return line(screen.width, Cell(screen.fault, style="bold red"))
     if snapshot is None:
         return line(screen.width, Cell("reading the store", style="dim"))
     alive = Counter(one.instance.kind for one in snapshot.instances if one.life is Life.ALIVE)

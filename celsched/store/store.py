@@ -148,7 +148,9 @@ def _unreachable(error: Exception, url: URL) -> StoreUnreachable:
     said = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()
     reason = said[0] if said else type(error).__name__
     return StoreUnreachable(
-        f"the store {_place(url)} does not answer: {reason}", hint="check `database_url` (`celsched config`)"
+        f"the store {_place(url)} does not answer: {reason}",
+        hint="check `database_url` (`celsched config`)",
+        reason=reason,
     )
 
 

@@ -219,8 +219,9 @@ def test_a_store_that_breaks_while_single_rows_are_read_is_not_taken_for_one(
     opened(store)
     refuse(store, K.MISSED)
     monkeypatch.setattr(readable, "_some", gone)
-    with pytest.raises(StoreUnreachable, match="the connection is gone"):
+    with pytest.raises(StoreUnreachable, match="the connection is gone") as raised:
         store.read(alerts.living, patience=0)
+    assert raised.value.reason == "the connection is gone"
 
 
 def _judged_beside(store: Store, table_name: str, column: str, value: str) -> None:

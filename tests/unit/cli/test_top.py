@@ -1,18 +1,23 @@
 """The live view without a terminal: frames of a fixed size from a built snapshot, keys from bytes, what keys do."""
 
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 
 from celsched.cli.top_cells import Cell, bar, line, window
+from celsched.cli.top_feed import Feed
 from celsched.cli.top_frame import Screen, frame
 from celsched.cli.top_keys import Keys
 from celsched.cli.top_panes import short
 from celsched.cli.top_view import Ask, Mode, Pane, View, Wish, press
 from celsched.domain.health.kinds import Severity
+from celsched.errors import StoreUnreachable
 from celsched.operations.browse import Life, ListedInstance
-from celsched.operations.live import Outcome, Queue, Running, Snapshot
+from celsched.operations.live import Lens, Outcome, Queue, Running, Snapshot
+from celsched.operations.scope import Scope
 from celsched.store.instances import Instance
 from celsched.store.live import Coming, Firing
 from tests.unit.cli.conftest import Call
@@ -89,6 +94,29 @@ def test_an_outage_is_a_line_and_the_last_look_stays() -> None:
     assert "the store was not read" in text
     assert "schedule 05" in text
     assert "the store was not read" in drawn(View(), 80, 24, "the store was not read", None)
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (60, 12)])
+def test_the_reason_of_an_outage_is_read_to_its_end(width: int, height: int) -> None:
+    reason = 'connection failed: connection to server at "127.0.0.1", port 5432 failed: Connection refused'
+    drawn_lines = drawn(View(), width, height, f"the store was not read: {reason}").splitlines()
+    assert reason in " ".join(one.strip() for one in drawn_lines[1:4])
+    assert len([one for one in drawn(View(), width, height, "x" * 5000).splitlines() if "x" * 20 in one]) <= 3
+
+
+class _Away:
+    """A lens that finds the store away."""
+
+    def take(self, name: str = "") -> Snapshot:
+        address = "postgresql+psycopg://celsched:***@a-host-with-a-long-name.example.org:5432/celsched"
+        raise StoreUnreachable(f"the store {address} does not answer: refused", reason="refused")
+
+
+def test_an_outage_tells_the_reason_and_not_the_address_before_it() -> None:
+    rung = threading.Event()
+    with Feed(cast(Scope, None), cast(Lens, _Away()), rung.set, 60.0) as feed:
+        assert rung.wait(20)
+        assert feed.seen.fault == "the store was not read: refused"
 
 
 def test_a_stored_text_cannot_steer_the_terminal() -> None:
