@@ -9,6 +9,11 @@ from celsched.cli.format import printable
 from celsched.cli.scope import scope_of
 from celsched.operations import alerts as operations
 
+_FATE = {
+    True: "it comes back if it is still so",
+    False: "it comes back with another such event",
+    None: "the version that knows this kind says whether it comes back",
+}
 _Ids = Annotated[list[int], typer.Argument(metavar="ID...", help="Of alerts; all of them, or none.")]
 
 
@@ -38,5 +43,5 @@ def resolve(
     """
     cli = CliContext.of(ctx)
     for alert in operations.resolve(scope_of(cli), ids, note):
-        fate = "comes back if it is still so" if operations.comes_back(alert) else "comes back with another such event"
-        cli.print(printable(f"resolved {alert.id} {alert.kind} of '{alert.subject}'; it {fate}"))
+        fate = _FATE[operations.comes_back(alert)]
+        cli.print(printable(f"resolved {alert.id} {alert.kind} of '{alert.subject}'; {fate}"))

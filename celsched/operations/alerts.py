@@ -7,6 +7,7 @@ instant what it did itself.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from celsched.domain.alert import Alert
 from celsched.domain.health.kinds import KINDS
@@ -16,8 +17,11 @@ from celsched.operations.scope import Scope, not_found
 from celsched.operations.wording import moment
 from celsched.store import alert_desk, alerts, audit, silences
 from celsched.store.alert_desk import AlertFilter, Tally
+from celsched.store.alert_desk import Unreadable as Unreadable
 from celsched.store.alerts import OPEN, RESOLVED, StoredAlert
 from celsched.store.store import Tx
+
+_Any = TypeVar("_Any", StoredAlert, StoredAlert | Unreadable)
 
 
 def listing(scope: Scope, wanted: AlertFilter, limit: int) -> list[StoredAlert]:
@@ -67,8 +71,8 @@ def acknowledge(scope: Scope, ids: Sequence[int], note: str | None = None) -> li
     return scope.store.write(work)
 
 
-def resolve(scope: Scope, ids: Sequence[int], note: str) -> list[StoredAlert]:
-    """Resolve open alerts by hand, all of them or none; return them.
+def resolve(scope: Scope, ids: Sequence[int], note: str) -> list[StoredAlert | Unreadable]:
+    """Resolve open alerts by hand, all of them or none; return them. One that cannot be read can be resolved too.
 
     Raises:
         NotFound: there is no such alert. Conflict: one is not open. UsageError: the note is blank.
@@ -77,22 +81,30 @@ def resolve(scope: Scope, ids: Sequence[int], note: str) -> list[StoredAlert]:
         raise UsageError("the note is blank", hint="say what was done about it")
     now = scope.now()
 
-    def work(tx: Tx) -> list[StoredAlert]:
-        found = _all(tx, ids)
+    def all_of(tx: Tx) -> list[StoredAlert | Unreadable]:
+        lost = alert_desk.unreadable(tx, ids, now)
+        return [*_all(tx, [one for one in ids if one not in lost]), *lost.values()]
+
+    def work(tx: Tx) -> list[StoredAlert | Unreadable]:
+        found = all_of(tx)
         if all(alert.resolved_at == now and alert.resolved_by == scope.by.user for alert in found):
             return found
-        for alert in _open(tx, ids, "resolve"):
+        for alert in _all_open(found, "resolve"):
             if not alert_desk.resolve(tx, alert.id, scope.by.user, note, now):
                 raise Conflict(f"alert {alert.id} was resolved in this moment; nothing was changed")
             audit.write(tx, scope.by, audit.Event("resolve", "alert", str(alert.id), _about(alert, note)), now)
-        return _all(tx, ids)
+        return all_of(tx)
 
     return scope.store.write(work)
 
 
-def comes_back(alert: StoredAlert) -> bool:
-    """Return whether the next look opens it anew if it is still so; an event only comes with another event."""
-    return not KINDS[alert.kind].event
+def comes_back(alert: StoredAlert | Unreadable) -> bool | None:
+    """Return whether the next look opens it anew if it is still so; an event only comes with another event.
+
+    None: of a kind that only another version knows.
+    """
+    known = next((row for kind, row in KINDS.items() if kind == alert.kind), None)
+    return None if known is None else not known.event
 
 
 def silence(
@@ -181,12 +193,20 @@ def _all(tx: Tx, ids: Sequence[int]) -> list[StoredAlert]:
     found = alert_desk.find(tx, ids)
     missing = next((one for one in ids if one not in found), None)
     if missing is not None:
+        if alert_desk.there_is(tx, missing):
+            raise Conflict(
+                f"alert {missing} cannot be read: a newer celsched wrote it, or it was changed by hand",
+                hint=f"look with that version, or end it with `celsched resolve {missing} --note TEXT`",
+            )
         raise NotFound(f"there is no alert {missing}", hint="`celsched alerts --state all` lists them")
     return [found[one] for one in dict.fromkeys(ids)]
 
 
 def _open(tx: Tx, ids: Sequence[int], verb: str) -> list[StoredAlert]:
-    found = _all(tx, ids)
+    return _all_open(_all(tx, ids), verb)
+
+
+def _all_open(found: list[_Any], verb: str) -> list[_Any]:
     for alert in found:
         if alert.state != OPEN:
             ended = (
@@ -198,8 +218,8 @@ def _open(tx: Tx, ids: Sequence[int], verb: str) -> list[StoredAlert]:
     return found
 
 
-def _about(alert: StoredAlert, note: str | None) -> dict[str, object]:
-    return {"kind": alert.kind.value, "subject": alert.subject, "note": note}
+def _about(alert: StoredAlert | Unreadable, note: str | None) -> dict[str, object]:
+    return {"kind": str(alert.kind), "subject": alert.subject, "note": note}
 
 
 def _plain(alert: StoredAlert) -> Alert:

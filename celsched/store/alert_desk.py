@@ -93,6 +93,36 @@ def find(tx: Connection, ids: Sequence[int]) -> dict[int, StoredAlert]:
     return {one.id: one for one in records(tx, select(*COLUMNS).where(alerts.c.id.in_(list(ids))))}
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What is known of an alert beyond this version. `resolved_at`: only whether that is the instant asked about."""
+
+    id: int
+    kind: str
+    subject: str
+    state: str
+    resolved_by: str | None
+    resolved_at: datetime | None
+
+
+def unreadable(tx: Connection, ids: Sequence[int], now: datetime) -> dict[int, Unreadable]:
+    """Return those of these ids that there are, but `find` has not; `now` is when the caller resolves them."""
+    lost = set(ids) - find(tx, ids).keys()
+    a = alerts.c
+    query = select(a.id, a.kind, a.subject, a.state, a.resolved_by, (a.resolved_at == now).label("now"))
+    rows = tx.execute(query.where(a.id.in_(lost))) if lost else ()
+    return {row.id: _unreadable(row, now) for row in rows}
+
+
+def _unreadable(row: Any, now: datetime) -> Unreadable:
+    return Unreadable(row.id, row.kind, row.subject, row.state, row.resolved_by, now if row.now else None)
+
+
+def there_is(tx: Connection, alert_id: int) -> bool:
+    """Return whether there is a row of this id, whatever is in it."""
+    return tx.scalar(select(alerts.c.id).where(alerts.c.id == alert_id)) is not None
+
+
 def about_fire_time(
     tx: Connection, schedule_id: int, fire_time: datetime | None, row: Execution | None
 ) -> list[StoredAlert]:
