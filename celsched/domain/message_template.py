@@ -105,7 +105,7 @@ class MessageTemplate:
             raise TemplateMistake(f"yields no JSON: {reason}") from None
 
     def own_words(self) -> frozenset[str]:
-        """Return the texts and numbers that come from the template and not from the message: a secret may be among them."""
+        """Return the texts and numbers of the template, not of the message: a secret may be among them."""
         tree = json.loads(_fill(self.text, _BLANKS).text)
         return frozenset(part.strip() for leaf in _leaves(tree) for part in leaf.split(_BLANK))
 

@@ -63,7 +63,8 @@ class SendFailed(Exception):
 def scrub(text: str, url: str, *, keep: tuple[str, ...] = (), also: Iterable[str] = ()) -> str:
     """Return the text with every part of the URL masked, but those of `keep`, and words too short for a secret.
 
-    `also` are texts of which every word is masked like them. A server may show what it was asked as the URL means it, `%2F` as `/`.
+    `also` are texts of which every word is masked like them. A server may show what it was asked as the URL means it,
+    `%2F` as `/`.
     """
     _, _, rest = url.partition("://")
     pieces = {piece for whole in (rest, unquote(rest), *also) for piece in (whole, *_PIECE.split(whole))}
