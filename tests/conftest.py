@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.browser import find_browser
 from tests.support.extras import ALL_MUST_RUN, installed
 from tests.support.rabbitmq import RabbitServer, find_rabbitmq, rabbit_in
 from tests.support.services import PostgresServer, RedisServer
 
+# How long an example takes says how busy the machine is, and nothing else.
+settings.register_profile("celsched", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("celsched")
 _numbers = count(1)
 _MOST_PROCESSES = 4
 """Each has services of its own, and tests that wait for a second or two do not like a crowd."""

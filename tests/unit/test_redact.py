@@ -103,7 +103,7 @@ redis:// AKIAIOSFODNN7EXAMPLE Bearer basic"""
 _MORE = [" ", "\n", "\u200c", "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.sampled_from(_PIECES.split() + _MORE), max_size=14).map("".join) | st.text(max_size=60))
 def test_masking_twice_changes_nothing(text: str) -> None:
     once = Redactor().text(text)

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from celsched.domain.message_template import FIELDS, MessageTemplate, TemplateMistake
@@ -50,7 +50,6 @@ _EVERYWHERE = MessageTemplate.parse(
 )
 
 
-@settings(deadline=None)
 @given(st.fixed_dictionaries({name: st.text() | st.integers() | st.booleans() | st.none() for name in FIELDS}))
 def test_no_value_breaks_out_of_its_place(message: dict[str, Any]) -> None:
     found = json.loads(_EVERYWHERE.render(message))

@@ -137,7 +137,7 @@ class _Judge:
                 assert (step - last) * _STEP <= self._repeats(loud) + _STEP, "never told again"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(_HAPPENINGS, _TIMES)
 def test_every_message_has_its_cause_and_every_cause_its_message(
     happenings: list[_Happening], times: NoticeTimes

@@ -75,7 +75,7 @@ def _all(subject: Subject, plans: list[Plan]) -> list[datetime]:
 
 
 @given(_subjects(), _instants, _instants, _active)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_every_fire_time_is_accounted_for_exactly_once(
     subject: Subject, cursor: datetime, now: datetime, active: Active
 ) -> None:
@@ -88,7 +88,7 @@ def test_every_fire_time_is_accounted_for_exactly_once(
 
 
 @given(_subjects(), _instants, _instants, _instants, _active)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_two_steps_account_for_the_same_as_one(
     subject: Subject, one: datetime, two: datetime, three: datetime, active: Active
 ) -> None:
@@ -100,7 +100,7 @@ def test_two_steps_account_for_the_same_as_one(
 
 
 @given(_subjects(), _instants, _instants, _active, st.none() | st.integers(1, 5), st.integers(0, 6))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_plan_is_a_function_of_its_input_and_never_goes_back(
     subject: Subject, cursor: datetime, now: datetime, active: Active, max_runs: int | None, runs: int
 ) -> None:
@@ -121,7 +121,7 @@ def test_a_plan_is_a_function_of_its_input_and_never_goes_back(
 
 
 @given(_subjects(), _instants, _instants, _active)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_ranges_overlap_neither_each_other_nor_a_fire(
     subject: Subject, cursor: datetime, now: datetime, active: Active
 ) -> None:

@@ -90,7 +90,7 @@ def _read(text: str, tasks: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     )
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     st.lists(TASKS, max_size=3, unique_by=lambda task: task.name),
     st.lists(SCHEDULES, max_size=3, unique_by=lambda schedule: schedule.name),

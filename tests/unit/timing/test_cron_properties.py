@@ -36,7 +36,7 @@ CHANGES = [
 ]
 # Whole-hour changes away from midnight, where cronsim is right about rules that follow real time too.
 PLAIN_CHANGES = [change for change in CHANGES if change[0] in ("America/New_York", "Africa/Casablanca")]
-RING = settings(derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+RING = settings(derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 
 
 def items(low: int, high: int) -> st.SearchStrategy[str]:

@@ -76,7 +76,7 @@ def test_writes(length: timedelta, text: str) -> None:
     assert format_duration(length) == text
 
 
-@settings(derandomize=True, deadline=None, database=None)
+@settings(derandomize=True, database=None)
 @given(st.timedeltas(min_value=timedelta(0), max_value=LONGEST))
 def test_what_is_written_reads_back(length: timedelta) -> None:
     assert parse_duration(format_duration(length)) == length

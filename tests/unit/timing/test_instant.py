@@ -136,7 +136,7 @@ def test_a_naive_instant_is_not_written() -> None:
         format_instant(datetime(2026, 1, 1))  # noqa: DTZ001
 
 
-@settings(derandomize=True, deadline=None, database=None)
+@settings(derandomize=True, database=None)
 @given(
     st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1), timezones=st.just(timezone(timedelta(hours=2)))),  # noqa: DTZ001
     st.sampled_from([None, TEHRAN, NEW_YORK, "Australia/Lord_Howe"]),

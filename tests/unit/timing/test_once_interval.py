@@ -15,7 +15,7 @@ from tests.unit.timing.judge import utc
 
 BASE = utc("2024-03-09T07:30:00.000001Z")
 TICK = timedelta(microseconds=1)
-RING = settings(derandomize=True, deadline=None, database=None, max_examples=150)
+RING = settings(derandomize=True, database=None, max_examples=150)
 
 
 def test_once_fires_once() -> None:
