@@ -27,4 +27,4 @@ def test_on_a_terminal_the_commands_stand_alone_below(call: Call, tmp_path: Path
     plain = re.sub(r"\x1b\[[0-9;]*m", "", result.out)
     assert plain.split()[:4] == ["#", "STATUS", "CHECK", "SEEN"]
     assert "\ncelsched run  # 6, 7\n" in plain
-    assert "21 checks: " in result.err
+    assert "22 checks: " in result.err
