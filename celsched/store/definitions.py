@@ -9,6 +9,7 @@ from sqlalchemy import Connection, RowMapping, Select, insert, select, text, upd
 
 from celsched.domain.definition import ScheduleDefinition, TaskDefinition
 from celsched.domain.state import ScheduleState
+from celsched.store.dialect import dialect_of
 from celsched.store.rows import schedule_record, schedule_values, state_record, task_record, task_values
 from celsched.store.tables import schedules, states, tasks
 
@@ -138,7 +139,7 @@ def lock_schedules(tx: Connection, ids: Iterable[int]) -> list[StoredSchedule]:
     it as they were before the wait.
     """
     wanted = list(ids)
-    if tx.dialect.name != "sqlite":
+    if dialect_of(tx).row_locks:
         lock = select(states.c.schedule_id).where(states.c.schedule_id.in_(wanted)).order_by(states.c.schedule_id)
         tx.execute(lock.with_for_update()).all()
     query = joined().where(schedules.c.id.in_(wanted)).order_by(schedules.c.id)

@@ -38,7 +38,7 @@ def lock_due(tx: Connection, now: datetime, limit: int) -> tuple[list[StoredSche
     """
     query = select(states.c.schedule_id).where(states.c.wake_at <= now)
     query = query.order_by(states.c.wake_at, states.c.schedule_id).limit(limit)
-    if tx.dialect.name != "sqlite":
+    if dialect_of(tx).row_locks:
         query = query.with_for_update(skip_locked=True)
     ids = list(tx.scalars(query))
     if not ids:
@@ -165,7 +165,7 @@ def _rows(decision: Decision, now: datetime) -> list[dict[str, Any]]:
 
 def _alike(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the rows with the same keys in each, as one statement for all of them needs."""
-    every = {name: _DEFAULTS.get(name) for name in dict.fromkeys(name for row in rows for name in row)}
+    every = {name: _DEFAULTS.get(name) for row in rows for name in row}
     return [every | row for row in rows]
 
 

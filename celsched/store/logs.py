@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, column, func, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Connection, and_, func, or_, select
 
 from celsched.domain.execution import LogLine
-from celsched.store.dialect import POSTGRESQL, SQLITE, dialect_of
+from celsched.store.dialect import SQLITE, dialect_of
+from celsched.store.lists import insert_from_lists
 from celsched.store.rows import log_record
 from celsched.store.tables import logs
 
@@ -21,22 +20,12 @@ def append(tx: Connection, lines: Sequence[LogLine]) -> None:
     for start in range(0, len(lines), _MOST):
         some = lines[start : start + _MOST]
         if dialect_of(tx).arrays:
-            tx.execute(_FROM_ARRAYS, {name: [getattr(line, name) for line in some] for name in LogLine.__slots__})
+            tx.execute(_FROM_LISTS, {name: [getattr(line, name) for line in some] for name in LogLine.__slots__})
         else:
             tx.execute(_ROW_BY_ROW, [{name: getattr(line, name) for name in LogLine.__slots__} for line in some])
 
 
-def _from_arrays() -> Any:
-    """Return the INSERT that takes a list for each column: with a parameter for each value it is five times slower."""
-    columns = [logs.c[name] for name in LogLine.__slots__]
-    lists = (bindparam(one.name, type_=ARRAY(one.type)) for one in columns)
-    rows = func.unnest(*lists).table_valued(*(column(one.name, one.type) for one in columns), name="lines")
-    return (
-        POSTGRESQL.insert(logs).from_select(LogLine.__slots__, select(rows.render_derived())).on_conflict_do_nothing()
-    )
-
-
-_FROM_ARRAYS = _from_arrays()
+_FROM_LISTS = insert_from_lists(logs, LogLine.__slots__)
 # Nothing is sent anywhere here: one statement with many rows of values would take 25 times as long to be read.
 _ROW_BY_ROW = SQLITE.insert(logs).on_conflict_do_nothing()
 

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Text, TextClause, case, exists
 from sqlalchemy.types import TypeEngine
 
 from celsched.domain.execution import State
+from celsched.store.dialect import dialect_of
 from celsched.store.tables import UNSENT, executions
 from celsched.store.transitions import CLAIMABLE, move, move_all, without_waiting
 from celsched.store.types import Instant
@@ -60,18 +61,12 @@ def take(
         .order_by(executions.c.dispatch_at, executions.c.id)
         .limit(limit)
     )
-    if tx.dialect.name != "sqlite":
+    if dialect_of(tx).row_locks:
         query = query.with_for_update(skip_locked=True)
     rows = tx.execute(query).all()
     if not rows:
         return []
-    parcels = [
-        Parcel(
-            *(row.id, row.attempt, row.publishes + 1, name(row.id, row.attempt, row.publishes + 1)),
-            *(row.queue_name, row.priority, row.subject),
-        )
-        for row in rows
-    ]
+    parcels = [_parcel(row, name) for row in rows]
     until = {row.id: now + min(republish * 2 ** min(row.sends, 10), LONGEST) for row in rows}
     move_all(
         tx,
@@ -85,6 +80,12 @@ def take(
         dispatch_at=case((executions.c.dispatch_at > now, literal(now, Instant())), else_=executions.c.dispatch_at),
     )
     return parcels
+
+
+def _parcel(row: Any, name: Callable[[int, int, int], str]) -> Parcel:
+    publishes = row.publishes + 1
+    task_id = name(row.id, row.attempt, publishes)
+    return Parcel(row.id, row.attempt, publishes, task_id, row.queue_name, row.priority, row.subject)
 
 
 def _each(values: Mapping[int, object], kind: TypeEngine[Any]) -> ColumnElement[Any]:

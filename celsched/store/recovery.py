@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 
 from celsched.domain.execution import State
+from celsched.store.dialect import dialect_of
 from celsched.store.tables import LIVE, executions
 from celsched.store.tables_watch import instances
 from celsched.store.transitions import is_blocked, lock_state, release_waiting, without_waiting
@@ -48,7 +49,7 @@ def rewrite(tx: Connection, silent: Collection[Running]) -> None:
     free = without_waiting(tx, [one.execution_id for one in silent])
     tx.execute(update(executions).where(executions.c.id.in_(free)).values(heartbeat=executions.c.heartbeat))
     workers = select(instances.c.id).where(instances.c.id.in_({one.worker for one in silent})).order_by(instances.c.id)
-    if tx.dialect.name != "sqlite":
+    if dialect_of(tx).row_locks:
         workers = workers.with_for_update(skip_locked=True)
     tx.execute(
         update(instances).where(instances.c.id.in_(list(tx.scalars(workers)))).values(beat_at=instances.c.beat_at)

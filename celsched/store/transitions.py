@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, not_, sele
 from celsched.domain.execution import State
 from celsched.domain.plan import Active
 from celsched.domain.policy import Overlap
+from celsched.store.dialect import dialect_of
 from celsched.store.outcomes import letter_of, with_letters
 from celsched.store.tables import LIVE, UNSENT, executions, states
 from celsched.store.wake import ring
@@ -59,7 +60,7 @@ def without_waiting(tx: Connection, execution_ids: Iterable[int]) -> set[int]:
     A transaction that holds some rows and waits for others would sooner or later meet one that does the reverse.
     """
     ids = list(execution_ids)
-    if tx.dialect.name == "sqlite":
+    if not dialect_of(tx).row_locks:
         return set(ids)
     free = select(executions.c.id).where(executions.c.id.in_(ids)).order_by(executions.c.id)
     return set(tx.scalars(free.with_for_update(skip_locked=True)))
@@ -67,13 +68,13 @@ def without_waiting(tx: Connection, execution_ids: Iterable[int]) -> set[int]:
 
 def lock_in_order(tx: Connection, *where: ColumnElement[bool]) -> None:
     """Lock living executions one after the other by their ids; an UPDATE takes them as they lie."""
-    if tx.dialect.name != "sqlite":
+    if dialect_of(tx).row_locks:
         tx.execute(select(executions.c.id).where(LIVE, *where).order_by(executions.c.id).with_for_update())
 
 
 def lock_state(tx: Connection, schedule_id: int | None) -> None:
     """Lock the schedule's state row until the transaction ends (an SQLite writer holds everything already)."""
-    if schedule_id is not None and tx.dialect.name != "sqlite":
+    if schedule_id is not None and dialect_of(tx).row_locks:
         tx.execute(select(states.c.schedule_id).where(states.c.schedule_id == schedule_id).with_for_update())
 
 
