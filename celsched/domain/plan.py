@@ -6,7 +6,7 @@ microseconds, so "strictly before t" is "up to t - 1 us".
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from celsched.domain.execution import Reason
@@ -80,12 +80,16 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to record in one transaction. All up to `cursor` is decided then; `next_fire_time` None: the end."""
+    """What to record in one transaction. All up to `cursor` is decided then; `next_fire_time` None: the end.
+
+    `overlapped`: a fire time was skipped because of what was active before the plan, and not of its own fires alone.
+    """
 
     fires: tuple[Fire, ...]
     skips: tuple[Skip, ...]
     cursor: datetime
     next_fire_time: datetime | None
+    overlapped: bool = False
 
 
 @dataclass(slots=True)
@@ -170,7 +174,8 @@ def plan(subject: Subject, cursor: datetime, runs: int, now: datetime, active: A
         reached = batch[-1]
     _go_through(ledger, batch)
     total = runs + len(ledger.fires)
-    return Plan(tuple(ledger.fires), tuple(ledger.skips), reached, next_fire_time(subject, reached, total))
+    overlapped = active != Active() and any(skip.reason is Reason.OVERLAP for skip in ledger.skips)
+    return Plan(tuple(ledger.fires), tuple(ledger.skips), reached, next_fire_time(subject, reached, total), overlapped)
 
 
 def _misfire_edge(subject: Subject, now: datetime) -> datetime:
@@ -270,7 +275,7 @@ def decide(subject: Subject, state: ScheduleState, now: datetime, active: Active
     resumed = max(state.cursor, state.paused_until - TICK)
     slept = paused_range(subject, state.cursor, state.runs, resumed)
     rest = plan(subject, resumed, state.runs, now, active)
-    return Plan(rest.fires, (*((slept,) if slept else ()), *rest.skips), rest.cursor, rest.next_fire_time)
+    return replace(rest, skips=(slept, *rest.skips)) if slept else rest
 
 
 def paused_range(

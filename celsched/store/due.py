@@ -13,7 +13,7 @@ from celsched.domain.execution import Cause, Recipe, State
 from celsched.domain.plan import Fire, Plan, Skip
 from celsched.store.definitions import StoredSchedule, joined, stored_schedule
 from celsched.store.dialect import dialect_of
-from celsched.store.outcomes import letters_of, with_letters
+from celsched.store.outcomes import letter_of_plan, with_letters
 from celsched.store.rows import recipe_values
 from celsched.store.tables import executions, states
 from celsched.store.transitions import supersede
@@ -152,7 +152,7 @@ def _state_parameters(decision: Decision, now: datetime) -> dict[str, Any]:
         "b_pause_reason": state.pause_reason if keeps else None,
         "b_paused_by": state.paused_by if keeps else None,
         "b_active_since": state.active_since if keeps else now,
-        "b_letters": letters_of(plan.skips),
+        "b_letters": letter_of_plan(plan),
     }
 
 

@@ -1,13 +1,11 @@
 """Owns the last outcomes that a schedule's state keeps, as letters in a ring. It never says what they mean."""
 
-from collections.abc import Iterable
-
 from sqlalchemy import ColumnElement, Connection, Text, func, literal
 
-from celsched.domain.execution import Reason, State
+from celsched.domain.execution import State
 from celsched.domain.health import watched
 from celsched.domain.health.watched import RECENT
-from celsched.domain.plan import Skip
+from celsched.domain.plan import Plan
 from celsched.store.tables import states
 
 _LETTERS = {
@@ -24,9 +22,12 @@ def letter_of(state: State) -> str:
     return _LETTERS.get(state, "")
 
 
-def letters_of(skips: Iterable[Skip]) -> str:
-    """Return the letters of fire times that one plan skipped, at most as many as are kept: only overlap has one."""
-    return watched.OVERLAPPED * min(RECENT, sum(skip.count for skip in skips if skip.reason is Reason.OVERLAP))
+def letter_of_plan(plan: Plan) -> str:
+    """Return the letter of what one plan skipped: only overlap has one, and many fire times at once count as one.
+
+    Where many are decided together the daemon was late, as after an outage: that says nothing of how long runs take.
+    """
+    return watched.OVERLAPPED if plan.overlapped else ""
 
 
 def with_letters(tx: Connection, letters: str | ColumnElement[str]) -> ColumnElement[str]:

@@ -85,6 +85,22 @@ def test_fire_times_skipped_as_overlap_leave_letters_in_the_scan_that_skips_them
     assert _recent(scope.store) == "ooos"
 
 
+def test_what_one_scan_skips_at_once_leaves_one_letter(scope: Scope, clock: ManualClock) -> None:
+    """The daemon came late: how many it found then says nothing of how long runs take."""
+    add_schedule(scope, every=timedelta(seconds=5), overlap=Overlap.SKIP, misfire_after=timedelta(minutes=1))
+    clock.advance(timedelta(seconds=5))
+    scan(scope.store)
+    running = start(scope.store, 1)
+    clock.advance(timedelta(seconds=50))
+    scan(scope.store)
+    assert _recent(scope.store) == "o"
+    end(scope.store, running)
+    clock.advance(timedelta(seconds=50))
+    scan(scope.store)
+    assert states_of(scope.store) == ["succeeded", "skipped", "skipped", "pending"]
+    assert _recent(scope.store) == "os", "what was skipped waits for nothing but the run of the same scan"
+
+
 def test_a_schedule_is_active_since_it_was_made_resumed_or_given_another_rule(scope: Scope, clock: ManualClock) -> None:
     def since() -> object:
         return schedule_named(scope.store).state.active_since

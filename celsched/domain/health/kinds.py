@@ -142,7 +142,9 @@ _ROWS = (
          hold=_seconds(60), muted_by=_STORE | {_K.BROKER_DOWN}),
     Kind(_K.UNKNOWN_TASK, _C, "a worker could not find or import the function of a task", "the function runs",
          event=True, muted_by=_STORE),
-    Kind(_K.OVERLAP_SKIPS, _W, "`in_a_row` fire times skipped as overlap, or more than `share` of the last 20",
+    Kind(_K.OVERLAP_SKIPS, _W,
+         "`in_a_row` fire times skipped as overlap, or more than `share` of the last 20; those that a late daemon "
+         "skips at once count as one",
          "a fire time that runs, and at most half of `share`", {"in_a_row": 3, "share": 0.2}, muted_by=_NOBODY_STARTS),
     Kind(_K.AUTO_PAUSED, _C, "the failure rule paused a schedule", "it is resumed", muted_by=_STORE),
     Kind(_K.PAUSED_TOO_LONG, _W,

@@ -37,6 +37,7 @@ GOES, WAITS, SKIPPED = "goes", "waits", "skipped"
 def test_one_fire_time_meets_what_is_active(overlap: Overlap, active: Active, fate: str, cancels: bool) -> None:
     made = plan(hourly(overlap=overlap), BASE, 0, at(1), active)
 
+    assert made.overlapped == (fate == SKIPPED)
     if fate == SKIPPED:
         assert made.fires == ()
         assert skips(made) == [(1, 1, 1, "overlap")]
@@ -61,6 +62,7 @@ def test_several_young_fire_times_meet_each_other(
 ) -> None:
     made = plan(hourly(rule=Interval(10 * SECOND, BASE), overlap=overlap), BASE, 0, BASE + 30 * SECOND, Active())
 
+    assert not made.overlapped, "nothing was there before"
     assert [((fire.fire_time - BASE) / SECOND, fire.waits) for fire in made.fires] == waits
     assert sum(skip.count for skip in made.skips) == len(skipped)
     if skipped:
