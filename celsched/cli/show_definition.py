@@ -46,16 +46,17 @@ def task_fields(found: TaskDetail, *, eyes: bool) -> tuple[Fields, Origins]:
 def schedule_fields(found: ScheduleDetail, *, eyes: bool) -> tuple[Fields, Origins]:
     """Return the fields of a schedule and where each option came from."""
     stands, schedule, state = found.standing, found.standing.schedule, found.standing.schedule.state
-    newest, interval = found.newest, schedule.definition.rule.type is ScheduleType.INTERVAL
+    newest, spec = found.newest, schedule.definition.rule
+    interval = spec.type is ScheduleType.INTERVAL
     fields: Fields = [
         (Column("name"), schedule.name),
         (Column("task"), schedule.task.name),
         (Column("task_path"), schedule.task.definition.task_path),
         (Column("status", style=state_style), stands.status),
         (Column("remark"), stands.remark),
-        (Column("rule"), stands.rule),
-        (Column("schedule_type"), schedule.definition.rule.type),
-        (Column("rule_text"), schedule.definition.rule.text),
+        (Column("rule"), stands.rule_for_eyes if eyes else stands.rule),
+        (Column("schedule_type"), spec.type),
+        (Column("rule_text"), (spec.in_zone(stands.policies.timezone) if eyes else spec).text),
         (Column("next_fire_times"), _next(found) if eyes else _next_for_programs(found)),
         (Column("last_state", style=state_style), newest.state if newest else None),
         (Column("last_reason"), newest.reason if newest else None),

@@ -209,16 +209,15 @@ def _rule_faults(rule: Rule, in_force: Effective, now: datetime) -> Iterator[Fau
 
 
 def _once_faults(at: datetime, in_force: Effective, now: datetime) -> Iterator[Fault]:
-    start, end = in_force.start_at, in_force.end_at
+    start, end, shown = in_force.start_at, in_force.end_at, format_instant(at, in_force.timezone)
     if at <= now:
-        yield Fault(RULE_KEY, f"{format_instant(at)} is past: a new schedule of it never fires", warning=True)
+        yield Fault(RULE_KEY, f"{shown} is past: a new schedule of it never fires", warning=True)
     elif (start and at < start) or (end and at > end):
-        yield Fault(RULE_KEY, f"{format_instant(at)} is outside `start_at` to `end_at`: it never fires", warning=True)
+        yield Fault(RULE_KEY, f"{shown} is outside `start_at` to `end_at`: it never fires", warning=True)
 
 
 def _window(in_force: Effective) -> Iterator[Fault]:
     start, end = in_force.start_at, in_force.end_at
     if start and end and start > end:
-        yield Fault(
-            "end_at", f"the end ({format_instant(end)}) is before the start ({format_instant(start)})", "swap them?"
-        )
+        first, last = (format_instant(one, in_force.timezone) for one in (start, end))
+        yield Fault("end_at", f"the end ({last}) is before the start ({first})", "swap them?")

@@ -4,7 +4,7 @@ It never holds what happened (schedule states and executions are other records) 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -49,6 +49,12 @@ class RuleSpec:
     def cron(cls, expression: str) -> "RuleSpec":
         """Return the spec of a cron expression; it is checked when a rule is built from it."""
         return cls(ScheduleType.CRON, " ".join(expression.split()))
+
+    def in_zone(self, zone: str) -> "RuleSpec":
+        """Return the same rule as people read it: a single instant with the offset of the zone."""
+        if self.type is not ScheduleType.ONCE:
+            return self
+        return replace(self, text=format_instant(datetime.fromisoformat(self.text), zone))
 
     @property
     def period(self) -> timedelta:

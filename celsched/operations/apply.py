@@ -6,6 +6,7 @@ It never reads a file; manifests come in decoded and checked.
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeAlias
 
 from celsched.domain.changes import Action, Change, ChangeSet, Definitions, Kind, diff
 from celsched.domain.definition import ScheduleDefinition, TaskDefinition, effective
@@ -18,6 +19,9 @@ from celsched.store import audit, definitions
 from celsched.store.definitions import StoredSchedule, StoredTask
 from celsched.store.store import Tx
 from celsched.store.transitions import active_of
+
+Consequence: TypeAlias = tuple[str | datetime, ...]
+"""A line in parts: people read its instants in the schedule's zone, programs as JSON has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +39,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The difference, and what it means for fire times: lines per schedule name."""
+    """The difference, and what it means for fire times: lines per schedule name, told in its zone of `zones`."""
 
     changes: ChangeSet
-    consequences: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    consequences: dict[str, tuple[Consequence, ...]] = field(default_factory=dict)
+    zones: dict[str, str] = field(default_factory=dict)
     drifted: frozenset[tuple[Kind, str]] = frozenset()
     """What would change because somebody changed it outside of its manifest."""
 
@@ -124,14 +129,22 @@ def _preview(scope: Scope, tx: Tx, wanted: Wanted, now: datetime) -> Preview:
     tasks |= {task.name: task for task in wanted.definitions.tasks}
     stored = {schedule.name: schedule for schedule in definitions.all_schedules(tx)}
     active = active_of(tx, [one.id for one in stored.values()])
-    lines = {}
+    lines, zones = {}, {}
     for change in changes.made:
         if change.kind == "schedule":
             old = stored.get(change.name)
+            zones[change.name] = _zone(scope, change, tasks)
             lines[change.name] = tuple(
                 _consequences(scope, change, old, tasks, active.get(old.id, Active()) if old else Active(), now)
             )
-    return Preview(changes, lines, frozenset() if wanted.by_hand else _drifted(tx, changes))
+    return Preview(changes, lines, zones, frozenset() if wanted.by_hand else _drifted(tx, changes))
+
+
+def _zone(scope: Scope, change: Change, tasks: dict[str, TaskDefinition]) -> str:
+    wanted = change.desired
+    if not isinstance(wanted, ScheduleDefinition) or wanted.task not in tasks:
+        return scope.zone
+    return effective(tasks[wanted.task], wanted, scope.settings).timezone
 
 
 def _drifted(tx: Tx, changes: ChangeSet) -> frozenset[tuple[Kind, str]]:
@@ -151,26 +164,27 @@ def _consequences(
     tasks: dict[str, TaskDefinition],
     active: Active,
     now: datetime,
-) -> list[str]:
-    lines = []
+) -> list[Consequence]:
+    lines: list[Consequence] = []
     if old is not None and not ledger.rests(scope, old, now) and change.action is not Action.DELETE:
         subject = ledger.subject_for(scope, old)
         count = 0
         if subject is not None and not _disables(scope, change, tasks):
             count = len(decide(subject, old.state, now, active).fires)
         if count:
-            lines.append(f"{count} due fire time{'s run' if count != 1 else ' runs'} first, by the old definition")
+            lines.append((f"{count} due fire time{'s run' if count != 1 else ' runs'} first, by the old definition",))
     wanted = change.desired
     before = old.state.next_fire_time if old else None
     if not isinstance(wanted, ScheduleDefinition) or wanted.task not in tasks:
         if active.open or active.waiting:
-            lines.append(f"{active.open + active.waiting} executions that have not started are cancelled")
+            lines.append((f"{active.open + active.waiting} executions that have not started are cancelled",))
         return lines
     after = _next(scope, wanted, tasks[wanted.task], old, now)
     if old is not None and old.state.paused:
-        lines.append("stays paused")
+        lines.append(("stays paused",))
     elif before != after:
-        lines.append(f"next fire time {_shown(before)} -> {_shown(after)}" if old else f"first fires {_shown(after)}")
+        then = after or "never"
+        lines.append(("next fire time ", before or "never", " -> ", then) if old else ("first fires ", then))
     return lines
 
 
@@ -179,10 +193,6 @@ def _disables(scope: Scope, change: Change, tasks: dict[str, TaskDefinition]) ->
     if not isinstance(wanted, ScheduleDefinition) or wanted.task not in tasks:
         return False
     return not effective(tasks[wanted.task], wanted, scope.settings).enabled
-
-
-def _shown(instant: datetime | None) -> str:
-    return instant.strftime("%Y-%m-%dT%H:%M:%SZ") if instant else "never"
 
 
 def _next(

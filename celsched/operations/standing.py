@@ -15,6 +15,7 @@ from celsched.errors import InvalidRule
 from celsched.operations.scope import Scope
 from celsched.operations.wording import command, moment
 from celsched.store.definitions import StoredSchedule
+from celsched.timing.once import Once
 
 
 class Status(StrEnum):
@@ -48,6 +49,12 @@ class Standing:
         """Its rule in words."""
         spec = self.schedule.definition.rule
         return self.subject.rule.describe() if self.subject else f"{spec.type} {spec.text}"
+
+    @property
+    def rule_for_eyes(self) -> str:
+        """Its rule in words, a single instant in its zone."""
+        rule = self.subject.rule if self.subject else None
+        return f"once at {moment(rule.at, self.policies.timezone)}" if isinstance(rule, Once) else self.rule
 
 
 def standing(scope: Scope, schedule: StoredSchedule, now: datetime) -> Standing:

@@ -230,7 +230,7 @@ def _said(case: Case, at: datetime, verdict: str, text: str, *commands: str) -> 
 
 def _no_fire_time(case: Case, asked: datetime) -> Answer:
     before, after = _neighbours(case, asked)
-    text = f"{case.when(asked)} is no fire time of '{case.name}' ({case.standing.rule})"
+    text = f"{case.when(asked)} is no fire time of '{case.name}' ({case.standing.rule_for_eyes})"
     policies = case.policies
     if policies.start_at is not None and asked < policies.start_at:
         text += f"; it starts at {case.when(policies.start_at)}"

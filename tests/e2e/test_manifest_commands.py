@@ -164,12 +164,32 @@ def test_define_and_schedule_take_their_part_of_a_file(project: CliProject) -> N
     assert project.done("apply", "-f", "m.yaml") == "unchanged: 1 task, 1 schedule\n"
 
 
+def test_people_read_times_in_the_zone_of_the_schedule_and_programs_in_utc(project: CliProject) -> None:
+    project.write("celsched.toml", f'{project.settings}timezone = "Asia/Tehran"\n')
+    project.write("m.yaml", SMALL.replace("every: 1h", "at: 2099-12-01 09:00"))
+    made = project.done("apply", "-f", "m.yaml")
+    assert "+ schedule often  (at 2099-12-01T09:00:00+03:30: greet)\n    first fires 2099-12-01 09:00 +0330\n" in made
+    said = project.done("show", "schedule", "often", "-o", "json")
+    assert '"rule": "once at 2099-12-01T05:30:00Z"' in said
+    project.write("m.yaml", SMALL.replace("every: 1h", "at: 2099-12-01 10:00, timezone: UTC, end_at: 2100-01-01"))
+    seen = project.run("diff", "-f", "m.yaml").out
+    assert "    rule: at 2099-12-01T05:30:00+00:00 -> at 2099-12-01T10:00:00+00:00\n" in seen
+    assert "    end_at: (none) -> 2100-01-01T00:00:00+00:00\n" in seen
+    assert "    next fire time 2099-12-01 05:30 UTC -> 2099-12-01 10:00 UTC\n" in seen
+    (row,) = project.run("diff", "-f", "m.yaml", "-o", "json").json
+    assert row["consequences"] == ["next fire time 2099-12-01T05:30:00Z -> 2099-12-01T10:00:00Z"]
+    assert {"key": "end_at", "old": None, "new": "2100-01-01T00:00:00Z"} in row["fields"]
+    by_hand = project.run("schedule", "past", "--task", "greet", "--at", "2020-01-01 12:00")
+    assert "+ schedule past  (at 2020-01-01T12:00:00+03:30: greet)\n" in by_hand.out
+    assert "warning: 2020-01-01T12:00:00+03:30 is past" in by_hand.err
+
+
 def test_a_new_time_in_the_past_is_warned_about_once(project: CliProject) -> None:
     project.write("m.yaml", SMALL.replace("every: 1h", "at: 2020-01-01T00:00:00Z"))
     assert project.run("validate", "-f", "m.yaml", "--strict").code == 2
     first = project.run("apply", "-f", "m.yaml")
     assert first.code == 0
-    assert "warning: 2020-01-01T00:00:00Z is past" in first.err
+    assert "warning: 2020-01-01T00:00:00+00:00 is past" in first.err
     again = project.run("apply", "-f", "m.yaml", "--strict")
     assert again.code == 0
     assert "warning" not in again.err

@@ -41,6 +41,14 @@ def test_tasks_count_their_schedules_and_are_narrowed(scope: Scope) -> None:
     assert browse.tasks(scope, owner="nobody") == []
 
 
+def test_the_rule_of_a_single_instant_is_told_in_the_zone_of_the_schedule(scope: Scope) -> None:
+    add_schedule(scope, at=START.replace(year=2099), timezone="Asia/Tehran")
+
+    stands = schedule(scope).standing
+
+    assert (stands.rule, stands.rule_for_eyes) == ("once at 2099-03-01T12:00:30Z", "once at 2099-03-01 15:30:30 +0330")
+
+
 def test_a_schedule_shows_its_newest_row_whatever_its_cause(scope: Scope, store: Store, clock: ManualClock) -> None:
     add_schedule(scope)
     assert schedule(scope).newest is None

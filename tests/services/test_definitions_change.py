@@ -211,7 +211,7 @@ def test_a_preview_says_what_it_means_for_fire_times(scope: Scope, clock: Manual
     off = apply.preview(scope, _wanted(make_schedule(enabled=False)))
     new = apply.preview(scope, _wanted(make_schedule("new", cron="15 * * * *")))
 
-    assert edit.consequences["schedule"][0].startswith("1 due fire time runs first")
-    assert "2026-03-01T14:30:00Z" in edit.consequences["schedule"][1]
-    assert not any("runs first" in line for line in off.consequences["schedule"])
-    assert new.consequences == {"new": ("first fires 2026-03-01T14:15:00Z",)}
+    assert edit.consequences["schedule"][0][0] == "1 due fire time runs first, by the old definition"
+    assert TWO + timedelta(minutes=30) in edit.consequences["schedule"][1]
+    assert not any("runs first" in str(line) for line in off.consequences["schedule"])
+    assert new.consequences == {"new": (("first fires ", TWO + timedelta(minutes=15)),)}

@@ -111,14 +111,14 @@ def test_a_sound_manifest() -> None:
         ("every: 5m\n    jitter: 150s", "f.yaml:7:13: schedules.s.jitter: a jitter of 2m30s is not less than half the"),
         (
             "every: 5m\n    start_at: 2027-01-02\n    end_at: 2027-01-01",
-            "f.yaml:8:13: schedules.s.end_at: the end (2027-01-01T00:00:00Z) is before the start",
+            "f.yaml:8:13: schedules.s.end_at: the end (2027-01-01T00:00:00+00:00) is before the start",
         ),
         ("every: 5m\n    time_limit: ", "f.yaml:7:16: schedules.s.time_limit: `time_limit` has no value"),
         (
             "every: 5m\n    time_limit: 5m\n    soft_time_limit: 5m",
             "f.yaml:8:22: schedules.s.soft_time_limit: the soft limit (5m) is not shorter than the hard one (5m)",
         ),
-        ("at: 2026-01-01", "f.yaml:6:9: schedules.s.at: warning: 2026-01-01T00:00:00Z is past"),
+        ("at: 2026-01-01", "f.yaml:6:9: schedules.s.at: warning: 2026-01-01T00:00:00+00:00 is past"),
         ('cron: "*/90 * * * *"', "f.yaml:6:11: schedules.s.cron: warning: minute"),
     ],
 )
