@@ -31,6 +31,10 @@ class Telling:
         self._delivery = delivery
         self._heart = heart
 
+    def begins(self) -> None:
+        """A look begins."""
+        self._delivery.outage.begins()
+
     def good(self) -> None:
         """A look has just succeeded."""
         self._looked(None)
@@ -94,7 +98,7 @@ def delivery_of(settings: Settings, store: Store, clock: Clock, *, news: AlertKi
         boxes,
         zone,
         rule=rules[AlertKind.STORE_DOWN],
-        record=lambda alert: store.write(lambda tx: outages.record(tx, alert)),
+        record=lambda alert, now: store.write(lambda tx: outages.record(tx, alert, now)),
         times=settings.notice_times,
     )
     return Delivery(Planner(store, clock, plan), couriers, outage, clock)

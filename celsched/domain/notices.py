@@ -141,8 +141,10 @@ def plan_notices(
     """Return every group that changes, with its message where one is due.
 
     `alerts`: all that are open, and the resolved ones that are members of a group in `sent`; of one fingerprint that is
-    open again only the open one counts. Groups of channels that are no more are left alone.
+    open again only the open one counts. Groups of channels that are no more are left alone. An outage of the store is
+    told by the watcher that meets it, which cannot wait until its alert can be stored.
     """
+    alerts = [alert for alert in alerts if alert.kind is not AlertKind.STORE_DOWN]
     hushes = {alert.id: hushing.of(alert) for alert in alerts}
     told: dict[str, dict[str, Group]] = {}
     for group in sent:

@@ -24,6 +24,9 @@ _SHORTEST = 0.05
 class Listener(Protocol):
     """Who is told how each look went."""
 
+    def begins(self) -> None:
+        """A look begins; may raise what the store raises."""
+
     def good(self) -> None:
         """A look has just succeeded."""
 
@@ -32,6 +35,20 @@ class Listener(Protocol):
 
     def store_away(self, began: float, reason: str) -> None:
         """The store did not answer a look that began then, on the monotonic clock."""
+
+
+class _Nobody:
+    def begins(self) -> None:
+        pass
+
+    def good(self) -> None:
+        pass
+
+    def partly(self, gaps: str) -> None:
+        pass
+
+    def store_away(self, began: float, reason: str) -> None:
+        pass
 
 
 def watch_until(
@@ -48,7 +65,7 @@ def watch_until(
     whose looks fail for any other reason sees nothing: it does not report that it lives, so that `run` can tell. One
     whose looks have gaps lives, and says so with each report. Short heartbeats make it report between looks too.
     """
-    manager = service or ServiceManager(None)
+    manager, ear = service or ServiceManager(None), listener or _Nobody()
     down, blind, began = False, False, 0.0
     gaps: str | None = None
     said = GapLog("alerts of that kind stay as they are, the rest goes on")
@@ -62,6 +79,7 @@ def watch_until(
     def step() -> float:
         nonlocal down, blind, gaps
         report()
+        ear.begins()
         result = watcher.run_once()
         blind, gaps = False, summary(result.gaps)
         said.tell(result.gaps)
@@ -70,8 +88,7 @@ def watch_until(
         if down:
             log.info("the store answers again", extra={"action": "store_up"})
         down = False
-        if listener is not None:
-            listener.good() if gaps is None else listener.partly(gaps)
+        ear.good() if gaps is None else ear.partly(gaps)
         return _EVERY
 
     def failed(error: Exception, pause: float) -> None:
@@ -82,8 +99,8 @@ def watch_until(
         say("watching failed: %s; trying again", error, extra={"action": "watch_failed"}, exc_info=ours)
         down, blind = True, not away
         manager.alive("the store does not answer" if away else "the last look failed")
-        if listener is not None and isinstance(error, StoreUnreachable):
-            listener.store_away(began, error.message)
+        if isinstance(error, StoreUnreachable):
+            ear.store_away(began, error.message)
 
     wake = _reporting(report, presence, stop, clock)
     run_until_stopped(step, stop=stop, clock=clock, on_error=failed, wake=wake, max_backoff=_EVERY)

@@ -1,6 +1,7 @@
 """Owns the one alert that cannot go through the store while it lasts: that the store is away.
 
-It never looks at the store itself. Two watchers cannot agree while it is away: each tells, and says from which machine.
+Its row opens when the store answers again and resolves when it surely does: between, it mutes what follows from it. It
+never looks at the store itself. Two watchers cannot agree while it is away: each tells, and says from which machine.
 """
 
 import socket
@@ -13,14 +14,12 @@ from zoneinfo import ZoneInfo
 from celsched.clock import Clock
 from celsched.domain.alert import Alert
 from celsched.domain.health.kinds import AlertKind
+from celsched.domain.health.machine import STORE_ANSWERED
 from celsched.domain.health.rules import Rule
 from celsched.domain.notice_text import details_of, text_of
 from celsched.domain.notice_times import NoticeTimes
 from celsched.domain.notices import PUSH_EVERY, Channel, Notice, Reason
 from celsched.notify import Outgoing
-
-ANSWERED = timedelta(seconds=30)
-"""How long a store must have answered until it counts as back."""
 
 
 class Straight:
@@ -48,7 +47,10 @@ class Straight:
 
 @dataclass(slots=True)
 class _Seen:
-    """An outage. `began` and the other seconds are monotonic; `told` are the channels that got its first message."""
+    """An outage. `began` and the other seconds are monotonic; `told` are the channels that got its first message.
+
+    `stored`: its row is open, and the store has not been away since.
+    """
 
     since: datetime
     began: float
@@ -59,13 +61,15 @@ class _Seen:
     repeats: int = 0
     repeated: float = 0.0
     pushed: float = 0.0
+    stored: bool = False
 
 
 class Outage:
     """Follows whether the store answers; tells the channels once it has been away for the hold of `store_down`.
 
-    It is over once the store has answered for a while; then `record` is handed the alert, to be stored, and may raise:
-    a store that cannot take it is not back. All of it is in memory: a watcher that is stopped forgets its outage.
+    It is over once the store has answered for a while. `record` is handed the alert when the store answers again and
+    when it is over, with the present, and may raise: a store that cannot take it is not back. The rest is in memory: a
+    watcher that is stopped forgets its outage.
     `clock` must not ask the store. `rule` is that in force for `store_down`; `times` say when it is told again.
     """
 
@@ -76,7 +80,7 @@ class Outage:
         zone: ZoneInfo,
         *,
         rule: Rule,
-        record: Callable[[Alert], object],
+        record: Callable[[Alert, datetime], object],
         times: NoticeTimes,
     ) -> None:
         self._clock = clock
@@ -94,7 +98,7 @@ class Outage:
         if self._seen is None:
             self._seen = _Seen(self._clock.now() - timedelta(seconds=moment - began), began)
         seen = self._seen
-        seen.reason, seen.answers_since = reason, None
+        seen.reason, seen.answers_since, seen.stored = reason, None, False
         if not self._rule.enabled or moment - seen.began < self._rule.hold.total_seconds():
             return
         if seen.opened_at is None:
@@ -107,8 +111,15 @@ class Outage:
             self._repeat(seen, moment)
             self._push(seen, moment)
 
+    def begins(self) -> None:
+        """A look begins: what follows from the outage is muted before it is found; raise what `record` raises."""
+        seen = self._seen
+        if seen is not None and seen.opened_at is not None and not seen.stored:
+            self._record(self._alert(seen, back=True), self._clock.now())
+            seen.stored = True
+
     def answers(self) -> None:
-        """The store answered; raise what `record` raises."""
+        """The store answered a look; raise what `record` raises."""
         seen, moment = self._seen, self._clock.monotonic()
         if seen is None:
             return
@@ -117,11 +128,12 @@ class Outage:
             return
         if seen.answers_since is None:
             seen.answers_since = moment
-        if moment - seen.answers_since < ANSWERED.total_seconds():
+        if moment - seen.answers_since < STORE_ANSWERED.total_seconds():
             self._push(seen, moment)
             return
-        alert = self._alert(seen, self._clock.now())
-        self._record(alert)
+        now = self._clock.now()
+        alert = self._alert(seen, now, back=True)
+        self._record(alert, now)
         self._seen = None
         self._tell(seen, alert, Reason.RESOLVED, seen.told)
 
@@ -140,9 +152,9 @@ class Outage:
         whom = [(channel, box) for channel, box in seen.told if channel.pushes]
         self._tell(seen, self._alert(seen), Reason.PUSH, whom)
 
-    def _alert(self, seen: _Seen, resolved_at: datetime | None = None) -> Alert:
+    def _alert(self, seen: _Seen, resolved_at: datetime | None = None, *, back: bool = False) -> Alert:
         runbook = {} if self._rule.runbook is None else {"runbook": self._rule.runbook}
-        could = "cannot" if resolved_at is None else "could not"
+        could = "could not" if back else "cannot"
         return Alert(
             id=0,
             fingerprint=f"{AlertKind.STORE_DOWN}:host:{self._host}",

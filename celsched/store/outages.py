@@ -1,26 +1,42 @@
-"""Owns the rows of outages of this very store, written once they are over. It never notices one.
+"""Owns the rows of outages of this very store, written once it answers again. It never notices one.
 
-Nothing can be stored while one lasts, so that its alert is born resolved: one per outage as one host saw it, however
-many watchers of that host tell of it.
+Nothing can be stored while one lasts. When the store answers its alert opens, so that what follows from it is muted,
+and resolves a little later: one per outage as one host saw it, however many watchers of that host tell of it.
 """
 
-from sqlalchemy import Connection, case, delete, literal, update
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, literal, update
 
 from celsched.domain.alert import Alert
 from celsched.store.alerts import OPEN, RESOLVED
 from celsched.store.dialect import dialect_of
 from celsched.store.rows import audit_details
-from celsched.store.tables_watch import alerts
+from celsched.store.tables_watch import LIVING, alerts
 from celsched.store.types import Instant
 
 
-def record(tx: Connection, outage: Alert) -> bool:
-    """Keep an outage that is over; return False where a row of this fingerprint tells of that time already.
+def record(tx: Connection, outage: Alert, now: datetime) -> bool:
+    """Keep an outage: open since the store answers, at `now`, or over.
 
-    Such a row is from another watcher of the host, or from a first try whose answer was lost; it is made to last as
-    long as this one did.
+    Return False where a row of this fingerprint tells of that time already. Such a row is from another watcher of the
+    host, or from a first try whose answer was lost; it is made to last as long as this one did.
     """
-    mine = _begin(tx, outage)
+    return _open(tx, outage, now) if outage.open else _close(tx, outage, now)
+
+
+def _open(tx: Connection, outage: Alert, now: datetime) -> bool:
+    made = _begin(tx, outage, now)
+    if made is None:  # it answered, and was away again before that was for good
+        tx.execute(update(alerts).where(_lives(outage)).values(event_at=now, seen_at=now))
+    return made is not None
+
+
+def _close(tx: Connection, outage: Alert, now: datetime) -> bool:
+    over = {"state": RESOLVED, "resolved_at": outage.resolved_at}
+    if tx.execute(update(alerts).where(_lives(outage)).values(over).returning(alerts.c.id)).first() is not None:
+        return True
+    mine = _begin(tx, outage, now)
     if mine is None:
         return False
     a = alerts.c
@@ -33,13 +49,15 @@ def record(tx: Connection, outage: Alert) -> bool:
     )
     longest = case((a.resolved_at < end, end), else_=a.resolved_at)
     told = tx.execute(update(alerts).where(*same).values(resolved_at=longest).returning(a.id)).first() is not None
-    tx.execute(
-        delete(alerts).where(a.id == mine) if told else update(alerts).where(a.id == mine).values(state=RESOLVED)
-    )
+    tx.execute(delete(alerts).where(a.id == mine) if told else update(alerts).where(a.id == mine).values(over))
     return not told
 
 
-def _begin(tx: Connection, outage: Alert) -> int | None:
+def _lives(outage: Alert) -> ColumnElement[bool]:
+    return and_(LIVING, alerts.c.fingerprint == outage.fingerprint)
+
+
+def _begin(tx: Connection, outage: Alert, now: datetime) -> int | None:
     """Insert the row as if it lived: of one fingerprint only one may, so that a second writer waits for the first."""
     dialect = dialect_of(tx)
     row = {
@@ -53,8 +71,8 @@ def _begin(tx: Connection, outage: Alert) -> int | None:
         "labels": dict(outage.labels),
         "pending_since": outage.since,
         "opened_at": outage.opened_at,
-        "seen_at": outage.resolved_at,
-        "resolved_at": outage.resolved_at,
+        "event_at": now,
+        "seen_at": now,
     }
     made = tx.execute(dialect.insert(alerts).values(row).on_conflict_do_nothing().returning(alerts.c.id)).first()
     return None if made is None else int(made.id)

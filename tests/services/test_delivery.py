@@ -130,7 +130,7 @@ def test_a_channel_that_hangs_holds_up_no_other(store: Store, receiver: HttpRece
 
 def outage_told_at_once(clock: Clock, boxes: list[tuple[Channel, Straight]]) -> Outage:
     rule = replace(RuleBook().rules()[AlertKind.STORE_DOWN], hold=timedelta(0))
-    return Outage(clock, boxes, UTC, rule=rule, record=lambda alert: None, times=NoticeTimes())
+    return Outage(clock, boxes, UTC, rule=rule, record=lambda alert, now: None, times=NoticeTimes())
 
 
 def test_what_is_told_straight_is_sent_although_the_store_is_away(

@@ -1,7 +1,7 @@
 """An outage of the store as its watcher tells it: after its hold, again while it lasts, and once it is surely over."""
 
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -41,6 +41,7 @@ class Site:
     times: NoticeTimes = field(default_factory=NoticeTimes)
     away: bool = False
     recorded: list[Alert] = field(default_factory=list)
+    stored: list[Alert] = field(default_factory=list)
     mail: Straight = field(default_factory=Straight)
     push: Straight = field(default_factory=Straight)
 
@@ -52,10 +53,11 @@ class Site:
         ]
         self.outage = Outage(self.clock, boxes, ZoneInfo("UTC"), rule=self.rule, record=self._record, times=self.times)
 
-    def _record(self, alert: Alert) -> None:
+    def _record(self, alert: Alert, now: datetime) -> None:
         if self.away:
             raise StoreUnreachable("it went away while it was written")
-        self.recorded.append(alert)
+        assert now == self.clock.now()
+        (self.stored if alert.open else self.recorded).append(alert)
 
     def silent(self, length: timedelta) -> None:
         """It does not answer for so long, as each look finds."""
@@ -66,6 +68,7 @@ class Site:
     def answers(self, length: timedelta) -> None:
         """It answers for so long, as each look finds."""
         for _ in range(length // LOOK):
+            self.outage.begins()
             self.outage.answers()
             self.clock.advance(LOOK)
 
@@ -148,6 +151,32 @@ def test_it_is_over_only_once_the_store_has_answered_for_a_while(clock: ManualCl
     assert alert.fingerprint.startswith("store_down:host:")
 
 
+def test_its_row_opens_before_the_first_look_that_the_store_answers_and_again_after_each_relapse(
+    clock: ManualClock,
+) -> None:
+    site = Site(clock)
+    site.outage.begins()
+    site.silent(timedelta(seconds=10))
+    site.outage.begins()
+    assert site.stored == [], "it has not lasted for its hold"
+    site.silent(timedelta(seconds=20))
+    site.away = True
+    with pytest.raises(StoreUnreachable):
+        site.outage.begins()
+    site.away = False
+    site.outage.begins()
+    (alert,) = site.stored
+    assert (alert.open, alert.resolved_at) == (True, None)
+    assert alert.summary.startswith("the store could not be reached from ")
+    site.answers(timedelta(seconds=20))
+    assert len(site.stored) == 1
+    site.silent(LOOK)
+    site.answers(timedelta(seconds=20))
+    assert len(site.stored) == 2
+    site.answers(timedelta(minutes=1))
+    assert (len(site.stored), len(site.recorded)) == (2, 1)
+
+
 def test_a_clock_that_jumps_ends_no_outage(clock: ManualClock) -> None:
     site = Site(clock)
     site.silent(timedelta(minutes=1))
@@ -160,8 +189,8 @@ def test_a_clock_that_jumps_ends_no_outage(clock: ManualClock) -> None:
 def test_a_store_that_does_not_take_the_row_is_not_back(clock: ManualClock) -> None:
     site = Site(clock)
     site.silent(timedelta(minutes=1))
-    site.away = True
     site.answers(timedelta(seconds=30))
+    site.away = True
     with pytest.raises(StoreUnreachable):
         site.outage.answers()
     site.silent(timedelta(seconds=10))

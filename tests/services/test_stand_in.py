@@ -42,7 +42,7 @@ class Told:
         planner = Planner(self._store, self._store.clock, Plan([Channel("x")], Flapping(), zone, timedelta(days=30)))
         courier = Courier(self._store, self._store.clock, "x", self._send, fault=no_fault)
         rule = RuleBook().rules()[AlertKind.STORE_DOWN]
-        outage = Outage(self._store.clock, [], zone, rule=rule, record=lambda alert: None, times=NoticeTimes())
+        outage = Outage(self._store.clock, [], zone, rule=rule, record=lambda alert, now: None, times=NoticeTimes())
         return Delivery(planner, [courier], outage, SystemClock())
 
     def _send(self, message: Outgoing) -> None:

@@ -152,6 +152,11 @@ class Ear:
         self.heard: list[str | None] = []
         self.stop = threading.Event()
         self._looks = looks
+        self._begun = 0
+
+    def begins(self) -> None:
+        assert self._begun == len(self.heard), "each look begins and ends"
+        self._begun += 1
 
     def good(self) -> None:
         self._hear(None)

@@ -14,6 +14,7 @@ from celsched.store.store import Store
 from tests.support.stores import START
 
 MAIL = Channel("mail")
+STANDARD = NoticeTimes()
 
 
 def find(kind: AlertKind = AlertKind.MISSED, scope: str = "schedule:1", **values: Any) -> Finding:
@@ -42,10 +43,10 @@ def word(notice: Notice) -> Message:
     return Message(notice.channel, notice.incident, notice.severity, notice.reason.value, "پیام", {"about": about})
 
 
-def plan(store: Store, channels: Sequence[Channel] = (MAIL,)) -> int:
+def plan(store: Store, channels: Sequence[Channel] = (MAIL,), times: NoticeTimes = STANDARD) -> int:
     """Plan once; return how many messages were queued."""
     now = store.clock.now()
-    draft = store.read(lambda tx: notice_plan.draft(tx, channels, notice_plan.Flapping(), NoticeTimes(), now))
+    draft = store.read(lambda tx: notice_plan.draft(tx, channels, notice_plan.Flapping(), times, now))
     return store.write(lambda tx: notice_plan.carry_out(tx, draft.marks, letters(draft), now))
 
 

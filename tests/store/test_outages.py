@@ -1,6 +1,7 @@
-"""The row of an outage that is over: one per outage and host, whoever writes it and however often."""
+"""The row of an outage, open once the store answers and then over: one per outage and host, whoever writes it."""
 
 import threading
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import text
@@ -9,7 +10,7 @@ from celsched.domain.alert import Alert
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.store import alert_desk, outages
 from celsched.store.alert_desk import AlertFilter
-from celsched.store.alerts import RESOLVED, StoredAlert
+from celsched.store.alerts import OPEN, RESOLVED, StoredAlert
 from celsched.store.store import Store
 from tests.store.messages import plan
 from tests.support.stores import START
@@ -35,7 +36,7 @@ def outage(since: datetime = START, length: timedelta = 5 * MINUTE, host: str = 
 
 
 def record(store: Store, one: Alert) -> bool:
-    return store.write(lambda tx: outages.record(tx, one))
+    return store.write(lambda tx: outages.record(tx, one, store.clock.now()))
 
 
 def listed(store: Store) -> list[StoredAlert]:
@@ -65,6 +66,19 @@ def test_written_twice_it_is_one_row_as_long_as_the_longer(store: Store) -> None
     assert [one.resolved_at for one in listed(store)] == [later.resolved_at]
 
 
+def test_it_is_open_from_the_first_answer_on_and_one_row_in_the_end(store: Store) -> None:
+    opens = replace(outage(), open=True, resolved_at=None)
+    assert record(store, opens)
+    assert not record(store, opens), "another watcher of that host"
+    (row,) = listed(store)
+    assert (row.state, row.event_at, row.resolved_at) == (OPEN, store.clock.now(), None)
+    assert record(store, outage())
+    assert not record(store, outage(length=6 * MINUTE)), "the other watcher"
+    (row,) = listed(store)
+    assert (row.state, row.opened_at, row.resolved_at) == (RESOLVED, opens.opened_at, START + 6 * MINUTE)
+    assert plan(store) == 0
+
+
 def test_another_outage_and_another_host_have_rows_of_their_own(store: Store) -> None:
     assert record(store, outage())
     assert record(store, outage(START + 6 * MINUTE))
@@ -83,7 +97,7 @@ def test_of_two_watchers_that_write_at_once_one_waits_for_the_other(postgres_sto
         wait_until(lambda: postgres_store.read(lambda tx: tx.scalar(waiting)) == 1, message="the second one waits")
 
     def work_and_hold(tx: object) -> bool:
-        done = outages.record(tx, outage())  # type: ignore[arg-type]
+        done = outages.record(tx, outage(), START)  # type: ignore[arg-type]
         first_half_done()
         return done
 

@@ -1,7 +1,7 @@
 """Judges daemons, watchers, clocks, services, channels; flapping in `flapping`. It reads no facts, never notifies.
 
 Clock and broker are as seen from one machine: what a watcher elsewhere has found stays for as long as that one lives.
-That the store is away no look at it can find: `monitor.outage` tells it.
+That the store is away no look at it can find: `monitor.outage` tells it, and opens its alert once the store answers.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,6 +18,8 @@ from celsched.domain.health.watched import Living
 
 _ANSWERED = timedelta(seconds=15)
 """How long a broker must have answered until it counts as back."""
+STORE_ANSWERED = timedelta(seconds=30)
+"""How long a store must have answered until it counts as back."""
 WATCH_EVERY = timedelta(seconds=10)
 """How often a watcher looks, and reports at each look, however short the heartbeat is."""
 _PATIENCE = 3
@@ -114,6 +116,13 @@ def _speaks(look: Look, facts: MachineFacts, alert: Living) -> bool:
     return any(one.lives(patience) and alert.scope == f"host:{one.host}" for one in facts.watchers)
 
 
+def store_down(look: Look) -> Iterator[Finding]:
+    """The store answers again, and has not done so for long: meanwhile daemons and workers catch up."""
+    for alert in living_of(look, AlertKind.STORE_DOWN):
+        if alert.event_at is not None and abs(look.now - alert.event_at) < STORE_ANSWERED:
+            yield same(alert)
+
+
 def channel_failing(look: Look) -> Iterator[Finding]:
     """Channels through which nothing could be sent, several times in a row; open until a send works."""
     for one in look.machine.channels if look.machine else ():
@@ -145,6 +154,7 @@ JUDGES: Mapping[AlertKind, Judge] = {
     AlertKind.WATCH_DOWN: watch_down,
     AlertKind.CLOCK_JUMP: clock_jump,
     AlertKind.BROKER_DOWN: broker_down,
+    AlertKind.STORE_DOWN: store_down,
     AlertKind.FLAPPING: flapping.flapping,
     AlertKind.CHANNEL_FAILING: channel_failing,
 }
