@@ -28,8 +28,8 @@ class ExitCode(IntEnum):
     """A fault of celsched itself."""
     WATCHDOG = 75
     """`worker` was stopped by its own watchdog; start it again."""
-    DAEMON_CONFIGURATION = 78
-    """A daemon cannot start with these settings or this store; starting it again does not help."""
+    CONFIGURATION = 78
+    """The store's schema is not ours, or a daemon cannot start with these settings; trying again does not help."""
     TIMEOUT = 124
     """`--timeout` was reached."""
     INTERRUPTED = 130
@@ -41,13 +41,13 @@ _CODES: dict[type[BaseException], ExitCode] = {
     errors.NotPermitted: ExitCode.NOT_PERMITTED,
     errors.Conflict: ExitCode.CONFLICT,
     errors.Unreachable: ExitCode.UNREACHABLE,
+    errors.StoreVersionError: ExitCode.CONFIGURATION,
     KeyboardInterrupt: ExitCode.INTERRUPTED,
 }
-_LASTING_FOR_A_DAEMON = (errors.SettingsError, errors.StoreVersionError)
 
 
 def exit_code(error: BaseException, *, daemon: bool = False) -> ExitCode:
-    """Return the code of the error's nearest known class; of a `daemon` where a restart cannot help, its own."""
-    if daemon and isinstance(error, _LASTING_FOR_A_DAEMON):
-        return ExitCode.DAEMON_CONFIGURATION
+    """Return the code of the error's nearest known class; a `daemon` has its own for settings."""
+    if daemon and isinstance(error, errors.SettingsError):
+        return ExitCode.CONFIGURATION
     return next((_CODES[kind] for kind in type(error).__mro__ if kind in _CODES), ExitCode.FAULT)

@@ -175,7 +175,7 @@ def test_a_store_of_a_newer_celsched_is_refused(tmp_path: Path) -> None:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
     database.close()
     refused = project.run("apply", "-f", "good.yaml")
-    assert refused.code == 6
+    assert refused.code == 78
     assert "newer" in refused.err
 
 

@@ -326,12 +326,10 @@ def test_a_store_with_a_newer_schema_is_refused(quiet: Project) -> None:
     with sqlite3.connect(quiet.folder / ".celsched" / "celsched.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
-    for words, code in ((["run"], 78), (["watch", "--once"], 78), (["tasks"], 6), (["run-now", "greet"], 6)):
+    for words in (["run"], ["watch", "--once"], ["tasks"], ["run-now", "greet"], ["db", "upgrade"]):
         refused = quiet.run(*words)
-        assert refused.code == code, words
+        assert refused.code == 78, words
         assert "newer" in refused.err
-    upgrade = quiet.run("db", "upgrade")
-    assert upgrade.code == 6
 
 
 def test_db_upgrade_and_current_agree(quiet: Project) -> None:

@@ -107,7 +107,7 @@ template = '{"text": "${title}}'
     [
         (("config",), ExitCode.USAGE),
         (("alerts", "test", "chat"), ExitCode.USAGE),
-        (("watch",), ExitCode.DAEMON_CONFIGURATION),
+        (("watch",), ExitCode.CONFIGURATION),
     ],
 )
 def test_a_bad_template_ends_every_command_with_its_place(

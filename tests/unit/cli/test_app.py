@@ -29,7 +29,8 @@ from tests.unit.cli.conftest import Call, Terminal
         (errors.NotFound("x"), 3),
         (errors.NotPermitted("x"), 4),
         (errors.Conflict("x"), 5),
-        (errors.StoreVersionError("x"), 6),
+        (errors.StoreUnreachable("x"), 6),
+        (errors.StoreVersionError("x"), 78),
         (errors.BrokerUnreachable("x"), 6),
         (KeyboardInterrupt(), 130),
         (errors.CelschedError("x"), 70),
@@ -177,7 +178,7 @@ def test_fault_of_ours_is_one_line_without_secrets(call: Call, monkeypatch: pyte
 
 def test_settings_error_of_a_daemon_is_78(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     _with_command(monkeypatch, _raises(errors.SettingsError("x")), daemon=True)
-    assert call("planted").code == ExitCode.DAEMON_CONFIGURATION
+    assert call("planted").code == ExitCode.CONFIGURATION
 
 
 @pytest.mark.parametrize(
