@@ -27,13 +27,16 @@ def cancel(
         bool, typer.Option("--force", help="Kill a running one at once, instead of asking it to stop first.")
     ] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end of a running one.")] = True,
+    reason: Annotated[
+        str | None, typer.Option("--reason", metavar="TEXT", help="Why; `why` and `show` tell it.")
+    ] = None,
     timeout: Annotated[str, typer.Option("--timeout", metavar="DURATION", help="Wait no longer than this.")] = "30s",
 ) -> int:
     """Cancel an execution, and tell what really happened."""
     cli = CliContext.of(ctx)
     scope = scope_of(cli)
     give_up = parse_duration(timeout).total_seconds()
-    result = ask(scope, execution, force=force)
+    result = ask(scope, execution, force=force, reason=reason)
     match result.outcome:
         case Cancelled.ALREADY_OVER:
             raise Conflict(f"nothing to cancel: {outcome_sentence(result.execution)}")

@@ -163,8 +163,10 @@ class CancelResult:
     execution: Execution
 
 
-def cancel(scope: Scope, execution_id: int, *, force: bool = False) -> CancelResult:
+def cancel(scope: Scope, execution_id: int, *, force: bool = False, reason: str | None = None) -> CancelResult:
     """Cancel an execution (T7): certain before its start, a request once it runs; `force`: killed without grace.
+
+    `reason` is kept in the audit, where what is told of the execution finds it.
 
     Raises:
         NotFound: there is no such execution.
@@ -187,7 +189,7 @@ def cancel(scope: Scope, execution_id: int, *, force: bool = False) -> CancelRes
         elif transitions.ask_one_to_stop(tx, execution_id, "cancelled_by_user", force=force):
             outcome = Cancelled.ASKED
         if outcome is not Cancelled.ALREADY_OVER:
-            audit.write(tx, scope.by, replace(event, details={"outcome": outcome}), now)
+            audit.write(tx, scope.by, replace(event, details={"outcome": outcome, "reason": reason}), now)
             ring(tx)
         after = executions.find(tx, execution_id)
         return CancelResult(outcome, after or found)
@@ -195,5 +197,5 @@ def cancel(scope: Scope, execution_id: int, *, force: bool = False) -> CancelRes
     result = scope.store.write(work)
     if result.outcome is Cancelled.ALREADY_OVER and result.execution.state not in TERMINAL:
         # It moved between our two updates (retrying -> running): once more.
-        return cancel(scope, execution_id, force=force)
+        return cancel(scope, execution_id, force=force, reason=reason)
     return result

@@ -18,7 +18,7 @@ def facts_of(tx: Tx, row: Execution, now: datetime, zone: str) -> Facts:
     """Return what the sentence about an execution needs."""
     worker = overview.instance_of(tx, row.worker) if row.state is State.LOST else None
     deed = None
-    if row.state is State.CANCELLED:
+    if row.state is State.CANCELLED or row.cancel_requested:
         deed = overview.last_deed(tx, "cancel", "execution", str(row.id), now)
     return Facts(
         now=now,

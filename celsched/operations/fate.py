@@ -3,6 +3,7 @@
 What a sentence needs beyond the record (who blocks it, who cancelled it) is handed in by `facts`.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -37,6 +38,7 @@ class Facts:
     blocker: Execution | None = None
     """What a waiting one waits for, or what was active when one was skipped for overlap."""
     cancelled_by: Deed | None = None
+    """Who asked to cancel it, whether or not it has ended."""
     last_heard: datetime | None = None
     """When its worker was last heard of."""
 
@@ -100,7 +102,9 @@ def _running(execution: Execution, facts: Facts) -> str:
         total = f" of {execution.progress_total:g}" if execution.progress_total else ""
         text += f", {execution.progress_done:g}{total} done"
         text += f" ({execution.progress_message})" if execution.progress_message else ""
-    return f"{text}; it was asked to stop" if execution.cancel_requested else text
+    if not execution.cancel_requested:
+        return text
+    return " ".join([f"{text}; it was asked to stop", *_by_whom(execution, facts)])
 
 
 def _retrying(execution: Execution, facts: Facts) -> str:
@@ -134,12 +138,19 @@ def _last_seen(execution: Execution, facts: Facts) -> str:
 
 
 def _cancelled(execution: Execution, facts: Facts) -> str:
-    why = _CANCELLED.get(execution.reason or "", execution.reason or "no reason was recorded")
-    if execution.reason == "cancelled_by_user" and facts.cancelled_by is not None:
-        deed = facts.cancelled_by
-        why = f"by {deed.user} at {moment(deed.at, facts.zone)}"
+    recorded = _CANCELLED.get(execution.reason or "", execution.reason or "no reason was recorded")
+    why = " ".join(_by_whom(execution, facts)) or recorded
     started = f" on {_attempt(execution)}" if execution.started_at else " before it started"
     return f"was cancelled{started}: {why}"
+
+
+def _by_whom(execution: Execution, facts: Facts) -> Iterator[str]:
+    """Yield who asked to cancel it and when, and why if it was said; nothing where no person did."""
+    deed = facts.cancelled_by
+    if execution.reason == "cancelled_by_user" and deed is not None:
+        yield f"by {deed.user} at {moment(deed.at, facts.zone)}"
+        if deed.details.get("reason"):
+            yield f"({deed.details['reason']})"
 
 
 def _by(execution: Execution, facts: Facts) -> str:

@@ -205,8 +205,9 @@ def test_a_running_one_is_stopped_with_all_it_started(live: Project, task: str, 
     if task == "stubborn":
         path = live.folder / "stubborn.pid"
         pids.append(int(wait_until(lambda: path.exists() and path.read_text().strip(), message="sh runs") or 0))
-    done = live.done("cancel", str(one), "--timeout", "15s", *(["--force"] if force else []))
+    done = live.done("cancel", str(one), "--timeout", "15s", "--reason", "ماه اشتباه", *(["--force"] if force else []))
     assert "cancelled" in done.out
+    assert live.execution(one)["fate"].endswith(" (ماه اشتباه).")
     assert not any(map(lives, pids[1:]))
     assert live.execution(one)["reason"] == "cancelled_by_user"
 

@@ -7,7 +7,7 @@ import pytest
 from celsched.domain.execution import State
 from celsched.domain.health.wishes import decode_wishes, encode_wishes
 from celsched.errors import NotFound
-from celsched.operations import requests
+from celsched.operations import control, requests
 from celsched.operations.detail import execution_detail, schedule_detail, task_detail
 from celsched.operations.requests import RunNow
 from celsched.operations.scope import Scope
@@ -59,6 +59,20 @@ def test_an_execution_masks_what_the_settings_call_secret(scope: Scope, store: S
     assert "hunter2" not in str(found.recipe.params)
     assert "IR12" not in str(found.recipe.params)
     assert found.recipe.params["n"] == 1
+
+
+def test_an_execution_tells_who_cancelled_it_and_why(scope: Scope, store: Store) -> None:
+    add_task(scope)
+    waiting, going = requests.run_now(scope, RunNow("task")), requests.run_now(scope, RunNow("task"))
+    start(store, going)
+    for one in (waiting, going):
+        control.cancel(scope, one, reason="ماه اشتباه")
+
+    told = [execution_detail(scope, one, Redactor()).fate for one in (waiting, going)]
+
+    by = f"by {scope.by.user} at 2026-03-01 12:00:30 UTC (ماه اشتباه)"
+    assert told[0] == f"was cancelled before it started: {by}"
+    assert told[1].endswith(f"; it was asked to stop {by}")
 
 
 def test_an_execution_shows_attempts_links_and_its_fate(scope: Scope, store: Store, clock: ManualClock) -> None:
