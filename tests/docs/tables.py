@@ -46,7 +46,7 @@ _MEANING = {
     ExitCode.NOT_RUN: "`--wait`: it was skipped, expired, cancelled or lost",
     ExitCode.FAULT: "a fault of celsched itself",
     ExitCode.WATCHDOG: "`worker` was stopped by its own watchdog; start it again",
-    ExitCode.CONFIGURATION: "the store needs an upgrade, or a newer celsched; a daemon cannot start with these settings",
+    ExitCode.CONFIGURATION: "the store needs an upgrade or a newer celsched; a daemon cannot start with these settings",
     ExitCode.TIMEOUT: "`--timeout` was reached",
     ExitCode.INTERRUPTED: "interrupted",
 }
