@@ -8,22 +8,27 @@ from celsched.domain.definition import TaskDefinition
 from celsched.domain.health import AlertKind
 from celsched.errors import CelschedError, NotPermitted
 from celsched.operations.checks import CodeRules, check_code
-from celsched.operations.checkup import Found, failed, listed, passed, skipped
+from celsched.operations.checkup import Found, failed, listed, passed, skipped, warned
 from celsched.operations.doctor_facts import Facts
 from celsched.operations.wording import command, times
 
+_LOOK = "celsched config task_modules"
+"""It tells which file the setting comes from, or is missing in."""
+
 
 def allowed(facts: Facts, rules: CodeRules) -> Found:
-    """Check that a pattern of `task_modules` matches every task path."""
+    """Check that a pattern of `task_modules` matches every task path, and that there is one: else nothing ever runs."""
+    if not facts.tasks and not rules.task_modules:
+        return warned("`task_modules` is empty: no task may run until it has a pattern, such as tasks.*", _LOOK)
     if not facts.tasks:
         return skipped("no task is defined")
     refused = [task.definition for task in facts.tasks if not _may_run(task.definition, rules)]
     if not refused:
         return passed(f"{times(len(facts.tasks), 'task path')} allowed by `task_modules`")
     paths = ", ".join(sorted({task.task_path for task in refused})[:3])
-    return failed(
-        f"not allowed by `task_modules`: {listed([task.name for task in refused])} ({paths})", "celsched config"
-    )
+    empty = "" if rules.task_modules else ", which is empty"
+    names = listed([task.name for task in refused])
+    return failed(f"not allowed by `task_modules`{empty}: {names} ({paths})", _LOOK)
 
 
 def resolvable(facts: Facts, rules: CodeRules) -> Found:
@@ -36,7 +41,7 @@ def resolvable(facts: Facts, rules: CodeRules) -> Found:
         )
     tasks = [task.definition for task in facts.tasks if _may_run(task.definition, rules)]
     if not tasks:
-        return skipped("no task may run")
+        return skipped("no task may run" if facts.tasks else "no task is defined")
     if not rules.load:
         return skipped("nothing was imported (--no-import); no worker reported a task that it cannot find")
     return _probed(tasks, rules)

@@ -206,6 +206,20 @@ def test_tasks_that_may_not_run_or_cannot_be_found(doctor: Examine, scope: Scope
     assert doctor(load=False)["tasks.resolvable"].verdict is Verdict.SKIP
 
 
+def test_settings_that_let_nothing_run_are_told_before_a_task_is_defined_and_after(
+    doctor: Examine, settings: Settings, scope: Scope
+) -> None:
+    nothing = replace(settings, task_modules=())
+    assert doctor()["tasks.allowed"].verdict is Verdict.SKIP
+    found = doctor(given=nothing)["tasks.allowed"]
+    assert (found.verdict, found.fix) == (Verdict.WARN, "celsched config task_modules")
+    assert found.seen.startswith("`task_modules` is empty: no task may run until it has a pattern")
+    add_schedule(scope)
+    found = doctor(given=nothing)["tasks.allowed"]
+    assert found.verdict is Verdict.FAIL
+    assert found.seen.startswith("not allowed by `task_modules`, which is empty: 'task' (")
+
+
 @pytest.mark.parametrize(
     ("apart", "verdict"), [(1, Verdict.PASS), (-1, Verdict.PASS), (3, Verdict.FAIL), (-3, Verdict.FAIL)]
 )
