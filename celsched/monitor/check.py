@@ -20,6 +20,7 @@ from celsched.domain.health.watched import Living, RuleBook, Trouble
 from celsched.domain.options import Layer
 from celsched.monitor.observe import Observer, Surroundings
 from celsched.store import alerts, watch_schedules
+from celsched.store.alert_memory import AlertMemory
 from celsched.store.alerts import StoredAlert
 from celsched.store.last_failures import last_failures
 from celsched.store.readable import attempt
@@ -66,6 +67,7 @@ class Watcher:
         self._clock = clock
         self._rules = rules
         self._heartbeat = heartbeat
+        self._memory = AlertMemory()
         self._roster = watch_schedules.Roster(rules, settings)
         self._observer = Observer(around or Surroundings(), heartbeat)
         self._looked_at: datetime | None = None
@@ -76,7 +78,7 @@ class Watcher:
         now = self._clock.now()
         self._observer.begin(self._clock.monotonic())
         try:
-            before, look, gaps = self._store.read(lambda tx: self._look(tx, now))
+            look, gaps = self._store.read(lambda tx: self._look(tx, now))
         except Exception:
             self._observer.failed()
             raise
@@ -85,10 +87,11 @@ class Watcher:
         findings, judged = self._explained(look, judgement.findings, gaps), judgement.judged(look)
 
         def work(tx: Tx) -> alerts.Flips:
-            return alerts.settle(tx, findings, judged, now, self._clock.now(), before)
+            return alerts.settle(tx, findings, judged, now, self._clock.now(), self._memory.known)
 
         quiet = not findings and not look.living
         flips = alerts.Flips((), ()) if quiet else self._store.write(work)
+        self._memory.known = flips.known
         if TROUBLES.keys().isdisjoint(judgement.failed):  # else the next look begins where this one did
             self._looked_at = now
         self._observer.end(now, judgement.failed)
@@ -113,12 +116,11 @@ class Watcher:
             gaps.append(Gap(_EXPLAIN, error))
             return findings
 
-    def _look(self, tx: Tx, now: datetime) -> tuple[list[StoredAlert], Look, list[Gap]]:
+    def _look(self, tx: Tx, now: datetime) -> tuple[Look, list[Gap]]:
         gaps: list[Gap] = []
         lost: list[Gap] = []
         unread: dict[AlertKind, Exception] = {}
-        before, schedules = alerts.living(tx, gaps), self._roster.look(tx, lost)
-        living = alerts.as_judged(before)
+        living, schedules = self._memory.look(tx, gaps), self._roster.look(tx, lost)
         troubles = attempt(lambda: self._troubles(tx, now, living.values()), TROUBLES, unread)
         look = Look(
             now=now,
@@ -132,7 +134,7 @@ class Watcher:
             unread=unread,
             unknown=frozenset(gap.key for gap in lost if isinstance(gap.key, int)),
         )
-        return before, self._observer.facts(tx, look, gaps), gaps + lost
+        return self._observer.facts(tx, look, gaps), gaps + lost
 
     def _troubles(
         self, tx: Tx, now: datetime, living: Iterable[Living]

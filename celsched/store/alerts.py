@@ -1,7 +1,7 @@
 """Owns alerts: states that open and resolve, at most one living one per fingerprint. It never decides which."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,7 +26,7 @@ from celsched.domain.health.gap import Gap
 from celsched.domain.health.kinds import KINDS
 from celsched.domain.health.watched import Living
 from celsched.store.alert_insert import insert_alerts
-from celsched.store.alert_refresh import living_again
+from celsched.store.alert_refresh import Known, living_again, marked
 from celsched.store.alert_rows import COLUMNS, record, records
 from celsched.store.alert_rows import StoredAlert as StoredAlert
 from celsched.store.batches import batches
@@ -57,38 +57,40 @@ def fires(tx: Connection, fingerprint: str) -> bool:
 
 def known(tx: Connection, gaps: list[Gap] | None = None) -> dict[str, Living]:
     """Return every alert that is not resolved as judges see it, by fingerprint; see `living`."""
-    return as_judged(living(tx, gaps))
+    return {alert.fingerprint: as_judged(alert) for alert in living(tx, gaps)}
 
 
-def as_judged(found: Iterable[StoredAlert]) -> dict[str, Living]:
-    """Return alerts as judges see them, by fingerprint."""
-    return {
-        alert.fingerprint: Living(
-            alert.kind,
-            alert.scope,
-            alert.severity,
-            alert.state == OPEN,
-            alert.pending_since,
-            alert.event_at,
-            alert.subject,
-            alert.summary,
-            alert.since,
-            alert.evidence,
-        )
-        for alert in found
-    }
+def as_judged(alert: StoredAlert) -> Living:
+    """Return an alert as judges see it."""
+    return Living(
+        alert.kind,
+        alert.scope,
+        alert.severity,
+        alert.state == OPEN,
+        alert.pending_since,
+        alert.event_at,
+        alert.subject,
+        alert.summary,
+        alert.since,
+        alert.evidence,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Flips:
     """What a look changed. What went while it was pending is not told: nobody ever heard of it.
 
-    `firing`: every open alert after that, whoever opened it; when it was seen before, where only that has changed.
+    `known`: every open alert after that, whoever opened it.
     """
 
     opened: Sequence[StoredAlert]
     resolved: Sequence[StoredAlert]
-    firing: Sequence[StoredAlert] = ()
+    known: Known = field(default_factory=dict)
+
+    @property
+    def firing(self) -> list[StoredAlert]:
+        """Every open alert; when it was seen before, where only that has changed."""
+        return list(self.known.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def settle(
     seen: Collection[str],
     now: datetime,
     written: datetime | None = None,
-    before: Iterable[StoredAlert] = (),
+    before: Known | None = None,
 ) -> Flips:
     """Open what is wrong for as long as its hold, renew what still is, resolve what is over.
 
@@ -126,7 +128,7 @@ def settle(
     """
     time = _Time(now, written or now)
     wrong = {finding.fingerprint: finding for finding in findings}
-    there = {alert.fingerprint: alert for alert in living_again(tx, before)}
+    there = {alert.fingerprint: alert for alert in living_again(tx, before or {}).values()}
     new = _allowed(tx, [finding for key, finding in wrong.items() if key not in there], time)
     opened = _insert(tx, new, now)
     lasting = sorted(((there[key], wrong[key]) for key in wrong.keys() & there.keys()), key=lambda pair: pair[0].id)
@@ -135,7 +137,7 @@ def settle(
     over = sorted((there[key] for key in there.keys() - wrong.keys() if key in seen), key=lambda alert: alert.id)
     _forget(tx, [alert.id for alert in over if alert.state == PENDING])
     resolved = _resolve(tx, [alert for alert in over if alert.state == OPEN], time)
-    return Flips(opened, resolved, living_again(tx, opened + same, seen_at=now, only=OPEN))
+    return Flips(opened, resolved, living_again(tx, marked(opened + same, now), only=OPEN))
 
 
 def _held(alert: StoredAlert, found: Finding, now: datetime) -> bool:
@@ -238,7 +240,7 @@ def _renew(tx: Connection, lasting: list[tuple[StoredAlert, Finding]], time: _Ti
 
 def _among(tx: Connection, ids: list[int]) -> Iterator[ColumnElement[bool]]:
     """Yield conditions that together are met by these alerts; one list is read far quicker than many parameters."""
-    if ids and dialect_of(tx).arrays:
+    if ids and dialect_of(tx).documents:
         yield alerts.c.id == any_(literal(ids, ARRAY(alerts.c.id.type)))
         return
     for part in batches(ids):

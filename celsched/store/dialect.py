@@ -16,8 +16,8 @@ class Dialect:
     """Whether SELECT .. FOR UPDATE [SKIP LOCKED] exists; without it one writer at a time holds the whole file."""
     notifies: bool
     """Whether NOTIFY exists; without it a change shows in PRAGMA data_version."""
-    arrays: bool
-    """Whether a parameter can be a list, so that many rows share a round trip; a file needs none."""
+    documents: bool
+    """Whether rows can come as one document, and ids as one list, to share a round trip; a file needs none."""
     begin_write: str
     """What opens a writing transaction."""
     limits: str | None
@@ -47,7 +47,7 @@ POSTGRESQL = Dialect(
     "postgresql",
     row_locks=True,
     notifies=True,
-    arrays=True,
+    documents=True,
     begin_write="BEGIN",
     limits=_limits("5s", "3s", "10s"),
     by_index=_off("enable_seqscan", "enable_bitmapscan", "enable_sort"),
@@ -57,7 +57,7 @@ SQLITE = Dialect(
     "sqlite",
     row_locks=False,
     notifies=False,
-    arrays=False,
+    documents=False,
     begin_write="BEGIN IMMEDIATE",
     limits=None,
     by_index=None,

@@ -6,28 +6,16 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, func, or_, select
 
 from celsched.domain.execution import LogLine
-from celsched.store.dialect import SQLITE, dialect_of
-from celsched.store.lists import insert_from_lists
+from celsched.store.bulk_insert import BulkInsert
 from celsched.store.rows import log_record
 from celsched.store.tables import logs
 
-_MOST = 5000
-"""Lines in one statement, so that none grows without end."""
+_LINES = BulkInsert(logs, LogLine.__slots__)
 
 
 def append(tx: Connection, lines: Sequence[LogLine]) -> None:
     """Store lines; one stored before (a repeated transaction) is left as it is."""
-    for start in range(0, len(lines), _MOST):
-        some = lines[start : start + _MOST]
-        if dialect_of(tx).arrays:
-            tx.execute(_FROM_LISTS, {name: [getattr(line, name) for line in some] for name in LogLine.__slots__})
-        else:
-            tx.execute(_ROW_BY_ROW, [{name: getattr(line, name) for name in LogLine.__slots__} for line in some])
-
-
-_FROM_LISTS = insert_from_lists(logs, LogLine.__slots__)
-# Nothing is sent anywhere here: one statement with many rows of values would take 25 times as long to be read.
-_ROW_BY_ROW = SQLITE.insert(logs).on_conflict_do_nothing()
+    _LINES.insert(tx, [{name: getattr(line, name) for name in LogLine.__slots__} for line in lines])
 
 
 def next_seq(tx: Connection, execution_id: int, attempt: int) -> int:

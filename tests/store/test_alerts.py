@@ -10,6 +10,7 @@ from sqlalchemy import event, update
 from celsched.domain.health.finding import Evidence, Finding
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.store import alerts
+from celsched.store.alert_refresh import marked
 from celsched.store.alerts import Flips, StoredAlert
 from celsched.store.store import Store, Tx
 from celsched.store.tables_watch import alerts as table
@@ -242,13 +243,13 @@ def test_only_what_changed_since_the_look_was_taken_is_read_again(store: Store, 
 
     def late(tx: Tx) -> Flips:
         tx.execute(update(table).where(table.c.fingerprint == other.fingerprint).values(acknowledged_by="سارا"))
-        return alerts.settle(tx, [WRONG, other], seen, clock.now(), before=before)
+        return alerts.settle(tx, [WRONG, other], seen, clock.now(), before=marked(before))
 
     firing = store.write(late).firing
     assert [one.summary for one in _living(store)] == [WRONG.summary] * 2, "another watcher had written other words"
     assert [(one.id, one.acknowledged_by) for one in firing] == [(before[0].id, None), (before[1].id, "سارا")]
 
     before = _living(store)
-    again = store.write(lambda tx: alerts.settle(tx, [WRONG, other], seen, clock.now(), before=before)).firing
+    again = store.write(lambda tx: alerts.settle(tx, [WRONG, other], seen, clock.now(), before=marked(before))).firing
     assert all(one is there for one, there in zip(again, before, strict=True)), "nothing changed: nothing is parsed"
-    assert store.write(lambda tx: alerts.settle(tx, [], seen, clock.now(), before=before)).firing == []
+    assert store.write(lambda tx: alerts.settle(tx, [], seen, clock.now(), before=marked(before))).firing == []

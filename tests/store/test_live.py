@@ -1,9 +1,9 @@
 """What the live view reads, on both databases: what waits, runs, comes, fires and has ended; and its estimates."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import delete, insert, update
 
 from celsched.domain.execution import State
 from celsched.operations import control, requests
@@ -113,6 +113,26 @@ def test_only_open_alerts_are_shown_the_worst_first(scope: Scope, store: Store, 
     assert found.alerts_hidden == 0
     filtered = look(scope, "گزارش")
     assert (filtered.alerts, filtered.alerts_total, filtered.alerts_hidden) == ([], 0, 3)
+
+
+def test_of_more_alerts_than_are_shown_the_kinds_are_counted_and_what_is_seen_comes_last(
+    scope: Scope, store: Store
+) -> None:
+    def row(number: int, kind: str, subject: str = NAME, acknowledged_at: datetime | None = None) -> dict[str, object]:
+        return {"fingerprint": str(number), "kind": kind, "severity": "warning", "state": "open", "subject": subject,
+                "summary": "x", "details": {}, "pending_since": START, "opened_at": START, "seen_at": START,
+                "labels": {}, "acknowledged_at": acknowledged_at}  # fmt: skip
+
+    rows = [row(1, "failed"), row(2, "timeout", "other"), row(3, "missed", acknowledged_at=START)]
+    rows += [row(number, "failed") for number in range(4, 120)]
+    store.write(lambda tx: tx.execute(insert(alerts), rows))
+    found = look(scope)
+    assert found.alert_kinds == {"failed": 117, "missed": 1, "timeout": 1}
+    assert (len(found.alerts), found.alerts_total) == (100, 119)
+    assert found.alerts[0].id > found.alerts[1].id
+    assert look(scope, "other").alert_kinds == {"timeout": 1}
+    store.write(lambda tx: tx.execute(delete(alerts).where(alerts.c.kind == "failed")))
+    assert [one.kind for one in look(scope).alerts] == ["timeout", "missed"]
 
 
 def test_what_runs_and_is_hidden_by_the_filter_is_counted(scope: Scope, store: Store) -> None:

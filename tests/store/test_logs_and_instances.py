@@ -56,7 +56,7 @@ def test_many_lines_are_one_statement_and_none_of_their_characters_means_anythin
             sent.append(len(parameters[0] if many else parameters))
 
     store.write(lambda tx: logs.append(tx, more))
-    assert sent == [7, 7, 7], "so many values, or lists of values, were handed over"
+    assert sent == [7 if store.dialect.name == "sqlite" else 1] * 3, "so many values, or documents, were handed over"
     assert store.read(lambda tx: logs.tail(tx, lines[0].execution_id, 12_000)) == more
 
 

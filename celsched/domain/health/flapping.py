@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 
 from celsched.domain.health.finding import Evidence, Finding, span
@@ -76,6 +77,7 @@ def _by_runs(look: Look, watched: Watched) -> Iterator[Finding]:
             yield replace(found, scope=scope)
 
 
+@lru_cache(maxsize=20_000)  # asked of every schedule at each look
 def _turns(recent: str) -> int:
     """Return how often one run ended well and the next did not, or the other way round; skipped ones are no runs."""
     ends = [letter == SUCCEEDED for letter in recent if letter != OVERLAPPED]
