@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
 from celsched.cli.format import one_line
@@ -10,12 +11,13 @@ from celsched.cli.format import one_line
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A text of `width` cells (None: what is left), at the right edge where `right`."""
+    """A text of `width` cells (None: what is left), at the right edge where `right`; `plain`: escaped already."""
 
     text: str
     width: int | None = None
     style: str = ""
     right: bool = False
+    plain: bool = False
 
 
 def line(width: int, *cells: Cell, mark: bool = False) -> Text:
@@ -37,11 +39,41 @@ def line(width: int, *cells: Cell, mark: bool = False) -> Text:
 
 
 def _cell(cell: Cell, width: int) -> Text:
-    found = Text(one_line(cell.text), style=cell.style, no_wrap=True)
+    found = Text(cell.text if cell.plain else one_line(cell.text), style=cell.style, no_wrap=True)
     if found.cell_len > width:
         found.truncate(width, overflow="ellipsis")
     found.align("right" if cell.right else "left", width)
     return found
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Return a text as lines of at most `width` cells: broken between words, in a word only where it is longer."""
+    found = [""]
+    for word in text.split(" "):
+        joined = f"{found[-1]} {word}" if found[-1] else word
+        if cell_len(joined) <= width:
+            found[-1] = joined
+            continue
+        parts = chop_cells(word, max(width, 2))
+        found = [*found[: -1 if not found[-1] else None], *parts]
+    return found
+
+
+def cut(text: str, width: int) -> str:
+    """Return a text of at most `width` cells, with an ellipsis where something is missing."""
+    shown = Text(text, no_wrap=True)
+    shown.truncate(width, overflow="ellipsis")
+    return shown.plain
+
+
+def squeezed(name: str, width: int) -> str:
+    """Return a name of at most `width` cells, an ellipsis in its middle: names often differ only at their ends."""
+    if cell_len(name) <= width:
+        return name
+    tail = name
+    while cell_len(tail) > width // 3:
+        tail = tail[1:]
+    return cut(name, width - cell_len(tail)) + tail
 
 
 def blank(width: int) -> Text:

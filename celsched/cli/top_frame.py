@@ -6,21 +6,27 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from celsched.cli import top_alerts as alerts
 from celsched.cli import top_panes as panes
 from celsched.cli.format import wall
 from celsched.cli.top_cells import Cell, beside, high, line
-from celsched.cli.top_view import Mode, View
+from celsched.cli.top_layout import Wish, share_out
+from celsched.cli.top_view import Mode, Pane, View
 from celsched.operations.browse import Life
 from celsched.operations.live import Snapshot
 
 LEAST = (60, 12)
 """Below so many columns or lines nothing sensible can be shown."""
 _FAULT_LINES = 3
+_WIDE = 120
+_SHORT = 12
+_FOCUSED = 8
+"""How many lines the alerts are given before the others are given another, where somebody goes through them."""
 _HELP = """\
 up down j k    select                  p   pause or resume the schedule
 PgUp PgDn      ten further             c   cancel the execution (asks first)
 Home End       first, last             s   another pace
-Tab            the other list          /   filter by name, Esc clears it
+Tab            the next list           /   filter by name, Esc clears it
 q, Ctrl-C      leave                   ?   this
 
 RUNNING: a full bar is the task's own report; a shaded one compares
@@ -28,7 +34,9 @@ with the median of its last successes: ~ is what is then left, + by
 how much it is over it already. A filter hides rows: `RUNNING 2 of 5`.
 NEXT: the last ten outcomes, newest right: · success, ✗ failure,
 T timed out, L lost, - skipped or expired; then the streak.
-QUEUES: executions due, the age of the oldest, live workers."""
+QUEUES: executions due, the age of the oldest, live workers.
+ALERTS: the worst first; Tab to them gives them more room. All that is
+known of one, and the next command to type: `celsched show alert ID`."""
 _KEYS = "q quit  Tab list  p pause  c cancel  / filter  s pace  ? help"
 
 
@@ -97,17 +105,28 @@ def _foot(view: View, width: int) -> Text:
 
 
 def _body(snapshot: Snapshot, view: View, width: int, height: int) -> list[Text]:
-    top = min(max(len(snapshot.instances), len(snapshot.queues), 1), max(height // 5, 1)) + 1
-    needed = len(snapshot.running) + len(snapshot.schedules) + 2
-    spare = max(height - top - needed - 1, height // 4, 1)
-    bottom = min(max(len(snapshot.alerts), len(snapshot.outcomes), 1), spare) + 1
-    middle = max(height - top - bottom, 2)
-    busy = min(len(snapshot.running) + 1, max(middle // 2, 1))
-    left = (width - 1) // 2
-    right = width - 1 - left
+    """Return the panes. Alerts are sentences: only a wide screen has room for another pane beside them."""
+    wide, attention = bool(snapshot.alerts) and width >= _WIDE, _FOCUSED if view.pane is Pane.ALERTS else 3
+    right = min(max(48, width // 3), 70) if wide else 0
+    left = width - right - 1 if wide else width
+    told, over = alerts.wanted(snapshot, left, height), 1 + max(len(snapshot.outcomes), 1)
+    short = bool(snapshot.alerts) and not wide and height < _SHORT  # the line above it says who lives, and what is due
+    top = 0 if short else 1 + min(max(len(snapshot.instances), len(snapshot.queues), 1), max(height // 5, 1))
+    wishes = [
+        Wish(min(1 + len(snapshot.running), 2), 1 + len(snapshot.running)),
+        Wish(2, 1 + len(snapshot.schedules), 2),
+        Wish(min(told, 3), max(told, over if wide else 0), attention),
+        Wish(0 if wide else 2, 0 if wide else over),
+    ]
+    busy, coming, wrong, ended = share_out(height - top, wishes, rest=1)
+    half = (width - 1) // 2
     return [
-        *beside(panes.instances(snapshot, left, top), panes.queues(snapshot, right, top)),
+        *(beside(panes.instances(snapshot, half, top), panes.queues(snapshot, width - 1 - half, top)) if top else ()),
         *panes.running(snapshot, view, width, busy),
-        *panes.schedules(snapshot, view, width, middle - busy),
-        *beside(panes.alerts(snapshot, left, bottom), panes.outcomes(snapshot, right, bottom)),
+        *panes.schedules(snapshot, view, width, coming),
+        *(
+            beside(alerts.pane(snapshot, view, left, wrong), panes.outcomes(snapshot, right, wrong))
+            if wide
+            else alerts.pane(snapshot, view, width, wrong) + panes.outcomes(snapshot, width, ended)
+        ),
     ]

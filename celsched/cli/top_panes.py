@@ -8,13 +8,16 @@ from rich.text import Text
 from celsched.cli.lists import state_style
 from celsched.cli.top_cells import Cell, bar, high, line, window
 from celsched.cli.top_view import Pane, View
-from celsched.domain.health.kinds import Severity
 from celsched.domain.health.watched import FAILED, LOST, SUCCEEDED, TIMED_OUT
+from celsched.operations.browse import Life
 from celsched.operations.live import Running, Snapshot
 from celsched.store.live import Coming
 
 _TITLE = "bold underline"
-_SEVERITY = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+_FAR = 110
+"""Columns over which an eye still finds what belongs to a name."""
+_MOMENT = timedelta(seconds=1)
+"""Less than this is now: milliseconds would only flicker."""
 _RECENT = {SUCCEEDED: "·", FAILED: "✗", TIMED_OUT: "T", LOST: "L"}
 
 
@@ -33,34 +36,41 @@ def short(length: timedelta) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02}" if whole < 86_400 else f"{whole // 86_400}d"
 
 
-def _title(width: int, name: str, count: str = "", *, focus: bool = False) -> Text:
-    style = f"{_TITLE} cyan" if focus else _TITLE
-    return line(width, Cell(f"{name} {count}".strip(), style=style))
+def title(width: int, name: str, count: str = "", *, focus: bool = False, remark: Cell | None = None) -> Text:
+    """Return the first line of a pane; a remark stands behind its name and count."""
+    text = f"{name} {count}".strip()
+    found = [Cell(text, len(text), f"{_TITLE} cyan" if focus else _TITLE)]
+    return line(width, *found, *([remark] if remark else []))
 
 
-def _count(shown: int, hidden: int) -> str:
+def count_of(shown: int, hidden: int) -> str:
+    """Return how many of how many a filter lets through."""
     return f"{shown} of {shown + hidden}" if hidden else str(shown)
 
 
-def _ago(snapshot: Snapshot, instant: datetime) -> str:
+def ago(snapshot: Snapshot, instant: datetime) -> str:
     """Return an age; what was written after the clock was asked is new, not of the future."""
-    return short(max(snapshot.now - instant, timedelta(0)))
+    age = snapshot.now - instant
+    return "now" if age < _MOMENT else short(age)
 
 
 def instances(snapshot: Snapshot, width: int, height: int) -> list[Text]:
-    """Return who lives: daemons, workers, watchers."""
+    """Return who lives, daemons, workers and watchers, each in its place: what is silent first, it may be cut."""
+    known = sorted(
+        snapshot.instances, key=lambda one: (one.life is not Life.SILENT, one.instance.kind, one.instance.name)
+    )
     rows = [
         line(
             width,
             Cell(str(one.life), 7, state_style(one.life) or ""),
             Cell(one.instance.name),
             Cell(f"{one.instance.busy}/{one.instance.capacity}" if one.instance.capacity else "", 5, right=True),
-            Cell(_ago(snapshot, one.instance.beat_at), 5, right=True),
+            Cell(ago(snapshot, one.instance.beat_at), 5, right=True),
         )
-        for one in snapshot.instances
+        for one in known
     ]
     nobody = [line(width, Cell("nothing of celsched runs", style="red"))]
-    return high([_title(width, "INSTANCES", str(len(rows))), *(rows or nobody)], height, width)
+    return high([title(width, "INSTANCES", str(len(rows))), *(rows or nobody)], height, width)
 
 
 def queues(snapshot: Snapshot, width: int, height: int) -> list[Text]:
@@ -69,15 +79,16 @@ def queues(snapshot: Snapshot, width: int, height: int) -> list[Text]:
         line(
             width,
             Cell(one.name),
-            Cell(str(one.waiting), 6, "yellow" if one.waiting else "", right=True),
-            Cell(short(one.oldest) if one.oldest is not None else "-", 5, right=True),
-            Cell(str(one.consumers), 3, "" if one.consumers else "bold red", right=True),
+            Cell(str(one.waiting), 5, "yellow" if one.waiting else "", right=True),
+            Cell(short(one.oldest) if one.oldest is not None else "-", 6, right=True),
+            Cell(str(one.consumers), 7, "" if one.consumers else "bold red", right=True),
         )
         for one in snapshot.queues
     ]
-    head = line(width, Cell("QUEUES", style=_TITLE), Cell("due", 6, "dim", right=True),
-                Cell("oldst", 5, "dim", right=True), Cell("wrk", 3, "dim", right=True))  # fmt: skip
-    return high([head, *rows], height, width)
+    head = line(width, Cell("QUEUES", style=_TITLE), Cell("due", 5, "dim", right=True),
+                Cell("oldest", 6, "dim", right=True), Cell("workers", 7, "dim", right=True))  # fmt: skip
+    idle = [line(width, Cell("nothing waits", style="dim"))]
+    return high([head, *(rows or idle)], height, width)
 
 
 def running(snapshot: Snapshot, view: View, width: int, height: int) -> list[Text]:
@@ -85,9 +96,9 @@ def running(snapshot: Snapshot, view: View, width: int, height: int) -> list[Tex
     place = view.place(snapshot, Pane.RUNNING) if view.pane is Pane.RUNNING else None
     shown = window(len(snapshot.running), place, height - 1)
     rows = [_running(snapshot.running[at], width, mark=at == place) for at in shown]
-    count = _count(snapshot.running_total, snapshot.running_hidden)
-    title = _title(width, "RUNNING", count, focus=view.pane is Pane.RUNNING)
-    return high([title, *rows], height, width)
+    count = count_of(snapshot.running_total, snapshot.running_hidden)
+    head = title(width, "RUNNING", count, focus=view.pane is Pane.RUNNING)
+    return high([head, *rows], height, width)
 
 
 def _running(one: Running, width: int, *, mark: bool) -> Text:
@@ -112,49 +123,27 @@ def schedules(snapshot: Snapshot, view: View, width: int, height: int) -> list[T
     place = view.place(snapshot, Pane.SCHEDULES) if view.pane is Pane.SCHEDULES else None
     shown = window(len(snapshot.schedules), place, height - 1)
     rows = [_schedule(snapshot.schedules[at], snapshot.now, width, mark=at == place) for at in shown]
-    return high([_title(width, "NEXT", focus=view.pane is Pane.SCHEDULES), *rows], height, width)
+    return high([title(width, "NEXT", focus=view.pane is Pane.SCHEDULES), *rows], height, width)
 
 
 def _schedule(one: Coming, now: datetime, width: int, *, mark: bool) -> Text:
     if one.next_fire_time is not None:
         away = one.next_fire_time - now
         when, style = (f"in {short(away)}", "") if away >= timedelta(0) else (f"due {short(-away)}", "yellow")
+        when, style = ("now", "") if abs(away) < _MOMENT else (when, style)
     else:
         when, style = ("paused", "yellow") if one.paused else ("resting", "dim")
     if one.broken:
         when, style = "broken", "bold red"
     streak = f"-{one.failure_streak}" if one.failure_streak else f"+{one.success_streak}"
     recent = "".join(_RECENT.get(letter, "-") for letter in one.recent[-10:])
-    return line(
-        width,
+    cells = [
         Cell(when, 10, style),
-        Cell(one.name),
+        Cell(one.name, max(min(width, _FAR) - 28, 1)),
         Cell(recent, 10, right=True),
         Cell(streak, 5, "red" if one.failure_streak else "green", right=True),
-        mark=mark,
-    )
-
-
-def alerts(snapshot: Snapshot, width: int, height: int) -> list[Text]:
-    """Return what is wrong, the worst first; what was acknowledged or silenced is dimmed.
-
-    Where the filter hides all of it the pane says so: nothing to see is not nothing wrong.
-    """
-    rows = [
-        line(
-            width,
-            Cell(str(one.id), 5, right=True),
-            Cell(one.kind, 14, _SEVERITY[one.severity]),
-            Cell(one.summary, style="dim" if one.acknowledged or one.quiet else ""),
-            Cell(_ago(snapshot, one.opened_at), 5, right=True),
-        )
-        for one in snapshot.alerts
     ]
-    hidden = snapshot.alerts_hidden
-    hiding = Cell(f"the filter hides {hidden} alert{'' if hidden == 1 else 's'}", style="yellow")
-    none = [line(width, hiding if hidden else Cell("nothing is wrong", style="green"))]
-    title = _title(width, "ALERTS", _count(snapshot.alerts_total, hidden))
-    return high([title, *(rows or none)], height, width)
+    return line(width, *cells, mark=mark)
 
 
 def outcomes(snapshot: Snapshot, width: int, height: int) -> list[Text]:
@@ -162,11 +151,11 @@ def outcomes(snapshot: Snapshot, width: int, height: int) -> list[Text]:
     rows: Sequence[Text] = [
         line(
             width,
-            Cell(one.state if one.count == 1 else f"{one.count} {one.state}", 10, state_style(one.state) or ""),
+            Cell(one.state if one.count == 1 else f"{one.count} {one.state}", 12, state_style(one.state) or ""),
             Cell(one.name if not one.reason else f"{one.name} ({one.reason})"),
             Cell(short(one.duration) if one.duration is not None else "", 5, right=True),
-            Cell(_ago(snapshot, one.at), 5, "dim", right=True),
+            Cell(ago(snapshot, one.at), 5, "dim", right=True),
         )
         for one in snapshot.outcomes
     ]
-    return high([_title(width, "ENDED"), *rows], height, width)
+    return high([title(width, "ENDED"), *rows], height, width)

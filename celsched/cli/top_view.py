@@ -16,6 +16,7 @@ class Pane(Enum):
 
     RUNNING = "running"
     SCHEDULES = "schedules"
+    ALERTS = "alerts"
 
 
 class Mode(Enum):
@@ -35,6 +36,9 @@ class Wish(Enum):
     CANCEL = "cancel"
 
 
+_AFTER = {Pane.SCHEDULES: Pane.RUNNING, Pane.RUNNING: Pane.ALERTS, Pane.ALERTS: Pane.SCHEDULES}
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A wish about a schedule or an execution."""
@@ -50,6 +54,7 @@ class View:
     pane: Pane = Pane.SCHEDULES
     schedule: str | None = None
     execution: int | None = None
+    alert: int | None = None
     mode: Mode = Mode.WATCH
     filter: str = ""
     pace: float = PACES[0]
@@ -59,7 +64,7 @@ class View:
     def place(self, snapshot: Snapshot, pane: Pane) -> int | None:
         """Return the row that is selected in a pane: the first where the selected one is gone; None where all are."""
         keys = _keys(snapshot, pane)
-        wanted = self.schedule if pane is Pane.SCHEDULES else self.execution
+        wanted = {Pane.SCHEDULES: self.schedule, Pane.RUNNING: self.execution, Pane.ALERTS: self.alert}[pane]
         if not keys:
             return None
         return keys.index(wanted) if wanted in keys else 0
@@ -68,6 +73,8 @@ class View:
 def _keys(snapshot: Snapshot, pane: Pane) -> Sequence[str | int]:
     if pane is Pane.SCHEDULES:
         return [one.name for one in snapshot.schedules]
+    if pane is Pane.ALERTS:
+        return [one.id for one in snapshot.alerts]
     return [one.id for one in snapshot.running]
 
 
@@ -124,8 +131,7 @@ def _turned(view: View, key: str, snapshot: Snapshot) -> View:
         case "escape":
             return replace(view, filter="")
         case "tab":
-            other = Pane.RUNNING if view.pane is Pane.SCHEDULES else Pane.SCHEDULES
-            return replace(view, pane=other)
+            return replace(view, pane=_AFTER[view.pane])
         case "s":
             pace = PACES[(PACES.index(view.pace) + 1) % len(PACES)]
             return replace(view, pace=pace, message=f"every {pace:g} s")
@@ -141,6 +147,8 @@ def _moved(view: View, by: int, snapshot: Snapshot) -> View:
     chosen = keys[min(max(place + by, 0), len(keys) - 1)]
     if view.pane is Pane.SCHEDULES:
         return replace(view, schedule=str(chosen))
+    if view.pane is Pane.ALERTS:
+        return replace(view, alert=int(chosen))
     return replace(view, execution=int(chosen))
 
 

@@ -1,7 +1,8 @@
 """Owns the snapshot behind the live view: everything it shows, read in one short transaction. It never draws."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from celsched.broker.embedded import EMBEDDED_QUEUE
@@ -12,7 +13,7 @@ from celsched.store import instances, live
 from celsched.store.live import Coming, Firing, Waiting
 from celsched.store.store import Tx
 
-_RUNNING, _SCHEDULES, _OTHERS = 60, 200, 30
+_RUNNING, _SCHEDULES, _ALERTS, _OTHERS = 60, 200, 100, 30
 _REMEMBERED = timedelta(seconds=60)
 """How long a usual duration is believed before it is read again."""
 
@@ -62,7 +63,8 @@ class Outcome:
 class Snapshot:
     """What the live view shows at one moment, by the store's clock.
 
-    The totals are of what the filter lets through, also where not all of it is here; `…_hidden` is what it holds back.
+    The totals, those by kind too, are of what the filter lets through, also where not all of it is here; `…_hidden` is
+    what it holds back.
     """
 
     now: datetime
@@ -74,6 +76,7 @@ class Snapshot:
     schedules: Sequence[Coming] = ()
     alerts: Sequence[Firing] = ()
     alerts_total: int = 0
+    alert_kinds: Mapping[str, int] = field(default_factory=dict)
     alerts_hidden: int = 0
     outcomes: Sequence[Outcome] = ()
 
@@ -95,7 +98,7 @@ class Lens:
     def _look(self, tx: Tx, now: datetime, name: str) -> Snapshot:
         known = [ListedInstance(one, life_of(one, now, self._heartbeat)) for one in instances.running(tx)]
         busy, total = live.running(tx, name, _RUNNING)
-        firing, alerts_total = live.firing(tx, name, _OTHERS)
+        firing, alerts_total = live.firing(tx, name, _ALERTS)
         return Snapshot(
             now=now,
             instances=known[:_OTHERS],
@@ -106,6 +109,7 @@ class Lens:
             schedules=live.coming(tx, name, _SCHEDULES),
             alerts=firing,
             alerts_total=alerts_total,
+            alert_kinds=_kinds(tx, name, firing, alerts_total),
             alerts_hidden=_hidden(live.firing_total(tx), alerts_total) if name else 0,
             outcomes=[_outcome(one) for one in live.ended(tx, name, _OTHERS)],
         )
@@ -120,6 +124,10 @@ class Lens:
 
 def _hidden(everything: int, shown: int) -> int:
     return max(everything - shown, 0)  # PostgreSQL shows each statement what was committed by then
+
+
+def _kinds(tx: Tx, name: str, firing: Sequence[Firing], total: int) -> Mapping[str, int]:
+    return Counter(one.kind for one in firing) if len(firing) == total else live.firing_kinds(tx, name)
 
 
 def _queues(waiting: Sequence[Waiting], known: Sequence[ListedInstance], now: datetime) -> list[Queue]:

@@ -111,13 +111,17 @@ def coming(tx: Connection, name: str, limit: int) -> list[Coming]:
 
 
 def firing(tx: Connection, name: str, limit: int) -> tuple[list[Firing], int]:
-    """Return open alerts, the worst and newest first, and how many there are. One whose severity is none is bad."""
+    """Return open alerts and how many there are: the worst first, of those what nobody has looked at, then the newest.
+
+    One whose severity is none is bad.
+    """
     a = alerts.c
     where: list[Any] = [LIVING, a.state == OPEN, *_named(a.subject, name)]
     rank = case({one.value: one.rank for one in Severity}, value=a.severity, else_=Severity.CRITICAL.rank)
     quiet = a.silence_id.is_not(None) | a.muted_by.is_not(None)
+    seen = case((a.acknowledged_at.is_not(None) | quiet, 1), else_=0)
     query = select(a.id, a.kind, a.severity, a.subject, a.summary, a.opened_at, a.acknowledged_at.is_not(None), quiet)
-    rows = tx.execute(query.where(*where).order_by(rank.desc(), a.id.desc()).limit(limit))
+    rows = tx.execute(query.where(*where).order_by(rank.desc(), seen, a.id.desc()).limit(limit))
     severities = {one.value: one for one in Severity}
     found = [
         Firing(
@@ -168,6 +172,14 @@ def running_total(tx: Connection) -> int:
 def firing_total(tx: Connection) -> int:
     """Return how many alerts are open, whatever they are about."""
     return int(tx.scalar(select(func.count()).select_from(alerts).where(LIVING, alerts.c.state == OPEN)) or 0)
+
+
+def firing_kinds(tx: Connection, name: str) -> dict[str, int]:
+    """Return how many alerts of each kind are open, the most frequent first."""
+    count, a = func.count(), alerts.c
+    where: list[Any] = [LIVING, a.state == OPEN, *_named(a.subject, name)]
+    query = select(a.kind, count).where(*where).group_by(a.kind).order_by(count.desc(), a.kind)
+    return {row[0]: row[1] for row in tx.execute(query)}
 
 
 def _named(column: ColumnElement[str], name: str) -> list[ColumnElement[bool]]:

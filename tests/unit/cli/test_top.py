@@ -62,9 +62,14 @@ def drawn(view: View, width: int, height: int, fault: str | None = None, snapsho
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (140, 50), (60, 12), (200, 13), (61, 60)])
 def test_a_frame_fills_its_screen_exactly_and_holds_every_pane(width: int, height: int) -> None:
-    text = drawn(View(), width, height)
-    for title in ("INSTANCES 2", "QUEUES", "RUNNING 2", "NEXT", "ALERTS 1", "ENDED"):
-        assert title in text
+    calm = replace(SNAPSHOT, alerts=[], alerts_total=0)
+    for text, count in ((drawn(View(), width, height), 1), (drawn(View(), width, height, snapshot=calm), 0)):
+        for title in ("RUNNING 2", "NEXT", f"ALERTS {count}", "ENDED"):
+            assert title in text
+        # Where something is wrong on a tiny screen, the line at the top has to do for these two.
+        assert ("INSTANCES 2" in text, "QUEUES" in text) == (
+            (True, True) if (height, count) != (12, 1) else (False,) * 2
+        )
 
 
 def test_a_frame_of_80x24_says_what_matters() -> None:
