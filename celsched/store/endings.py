@@ -138,10 +138,11 @@ def _values(row: RowMapping, ending: Ending, now: datetime, chance: float, *, fo
 
 
 def _said(ending: Ending) -> str | None:
-    """Return what the execution's row keeps of its end: an exception as Python's own last line tells it."""
-    if ending.traceback is None or ending.error_type is None:
-        return ending.error
-    return f"{ending.error_type}: {ending.error}" if ending.error else ending.error_type
+    """Return what the execution's row keeps of its end: an exception as Python's own last line tells it, named once."""
+    name, said = ending.error_type, ending.error
+    if ending.traceback is None or name is None or (said and f"{said}:".startswith(f"{name}:")):
+        return said
+    return f"{name}: {said}" if said else name
 
 
 def _close_attempt(tx: Connection, row: RowMapping, ending: Ending, now: datetime, state: State) -> None:

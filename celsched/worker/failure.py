@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 import celery
-from billiard.exceptions import SoftTimeLimitExceeded
+from billiard.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
 
 from celsched.redact import Redactor
 from celsched.worker.text import bounded, bounded_end, clean
@@ -18,6 +18,7 @@ _NOT_THE_USERS = (
     *(f"{Path(str(module.__file__)).parent}/" for module in (celery, asyncio)),
     f"{Path(__file__).parent.parent}/",
 )
+_NAME_THEMSELVES = (SoftTimeLimitExceeded.__str__, TimeLimitExceeded.__str__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def describe(error: BaseException, redactor: Redactor) -> Failure:
 
 def _said(error: BaseException) -> str:
     """Return what it says. billiard's own text of a time limit is its name and its arguments as Python writes them."""
-    if isinstance(error, SoftTimeLimitExceeded) and type(error).__str__ is SoftTimeLimitExceeded.__str__:
+    if type(error).__str__ in _NAME_THEMSELVES:
         return " ".join(str(part) for part in error.args)
     return str(error)
 
@@ -50,7 +51,10 @@ def _said(error: BaseException) -> str:
 def _traceback(error: BaseException, redactor: Redactor) -> str | None:
     try:
         lines = traceback.TracebackException(type(error), error, _from_user_code(error.__traceback__)).format()
-        return redactor.text(bounded_end(clean("".join(lines)), _LONGEST_TRACEBACK))
+        text = "".join(lines)
+        if type(error).__str__ in _NAME_THEMSELVES:
+            text = text.replace(f": {error}\n", f": {_said(error)}".removesuffix(": ") + "\n")
+        return redactor.text(bounded_end(clean(text), _LONGEST_TRACEBACK))
     except Exception:  # an exception whose own methods raise
         return None
 

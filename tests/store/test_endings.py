@@ -67,6 +67,16 @@ def test_an_ending_is_recorded_in_the_execution_and_its_attempt(
         assert (found.finished_at, found.result, found.duration) == (clock.now(), {"شمار": 3}, 3 * SECOND)
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [("bad", "E: bad"), ("E", "E"), ("E: bad", "E: bad"), ("Eh: bad", "E: Eh: bad"), ("", "E"), (None, "E")],
+)
+def test_what_is_kept_of_an_exception_names_it_once(scope: Scope, said: str | None, kept: str) -> None:
+    running = start(scope.store, _asked(scope, max_retries=0))
+    end(scope.store, running, State.FAILED, error=said, error_type="E", traceback="...")
+    assert execution(scope.store, running.id).error == kept
+
+
 def test_retries_back_off_and_end(scope: Scope, clock: ManualClock) -> None:
     asked = _asked(scope)
     delays = []

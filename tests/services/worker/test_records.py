@@ -1,7 +1,7 @@
 """What is stored of results and failures."""
 
 import pytest
-from billiard.exceptions import SoftTimeLimitExceeded
+from billiard.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
 
 from celsched.redact import Redactor
 from celsched.worker.failure import describe
@@ -73,6 +73,23 @@ def test_a_time_limit_is_told_without_its_name_twice() -> None:
     assert (told.type, told.message) == ("SoftTimeLimitExceeded", "the soft time limit of 4 s was reached")
     assert describe(SoftTimeLimitExceeded(), REDACTOR).message == "SoftTimeLimitExceeded"
     assert describe(_Worded(1), REDACTOR).message == "the body's own words"
+    assert describe(TimeLimitExceeded(5), REDACTOR).message == "5"
+
+
+@pytest.mark.parametrize(
+    ("error", "last"),
+    [
+        (SoftTimeLimitExceeded("too late"), "billiard.exceptions.SoftTimeLimitExceeded: too late"),
+        (SoftTimeLimitExceeded(), "billiard.exceptions.SoftTimeLimitExceeded"),
+        (ValueError("no"), "ValueError: no"),
+    ],
+)
+def test_a_traceback_ends_with_words_that_name_the_exception_once(error: Exception, last: str) -> None:
+    with pytest.raises(type(error)) as caught:
+        raise error
+    traceback = describe(caught.value, REDACTOR).traceback
+    assert traceback is not None
+    assert traceback.splitlines()[-1] == last
 
 
 def test_texts() -> None:
