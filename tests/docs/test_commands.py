@@ -1,14 +1,16 @@
 """Every command explains itself, and so does each of its options."""
 
 import io
+import re
 from pathlib import Path
 
 import pytest
 
-from celsched.cli.app import main
+from celsched.cli.app import build, main
 from celsched.cli.commands import COMMANDS
 from celsched.cli.context import CliContext
 from celsched.cli.exits import ExitCode
+from tests.docs.readme import README
 from tests.docs.tables import TABLES
 
 SHOWN = [name for name, entry in COMMANDS.items() if not entry.hidden]
@@ -29,6 +31,17 @@ def test_the_one_line_of_each_command_is_a_sentence() -> None:
     for name in SHOWN:
         assert COMMANDS[name].help[0].isupper(), name
         assert COMMANDS[name].help.endswith("."), name
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_an_option_that_a_command_needs_is_in_the_text_of_the_readme(name: str) -> None:
+    root = build()
+    context = root.make_context("celsched", ["version"], obj=CliContext())
+    command = root.get_command(context, name)
+    prose = re.sub(r"^```.*?^```$", "", README.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for param in command.params:
+        if param.required and param.param_type_name == "option":
+            assert re.search(rf"`{name}[^`]* {param.opts[0]}\b", prose), param.opts[0]
 
 
 def test_every_exit_code_is_explained() -> None:
