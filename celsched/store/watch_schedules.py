@@ -38,6 +38,15 @@ class _Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class _Made:
+    """A watched schedule, and what it was made of."""
+
+    kept: _Kept
+    values: tuple[object, ...]
+    watched: Watched
+
+
+@dataclass(frozen=True, slots=True)
 class _Task:
     """What the watcher needs of a task, as it is stored."""
 
@@ -54,6 +63,7 @@ class Roster:
         self._rules = rules
         self._settings = settings
         self._kept: dict[int, _Kept] = {}
+        self._made: dict[int, _Made] = {}
 
     def look(self, tx: Connection, gaps: list[Gap] | None = None) -> dict[int, Watched]:
         """Return every live schedule by its id; one that cannot be read is left out, and added to `gaps`."""
@@ -66,18 +76,20 @@ class Roster:
             for row in rows
             if row["schedule_id"] in fresh or row["schedule_id"] in self._kept
         }
-        return {row["schedule_id"]: self._watched(row) for row in rows if row["schedule_id"] in self._kept}
+        self._made = {row["schedule_id"]: self._made_of(row) for row in rows if row["schedule_id"] in self._kept}
+        return {schedule_id: made.watched for schedule_id, made in self._made.items()}
 
     def _has(self, row: RowMapping) -> bool:
         kept = self._kept.get(row["schedule_id"])
         return kept is not None and kept.key == (row["definition_revision"], row["task_id"], row["task_revision"])
 
-    def _watched(self, row: RowMapping) -> Watched:
-        kept = self._kept[row["schedule_id"]]
-        state = ScheduleState(**{name: row[name] for name in ScheduleState.__slots__})
-        if kept.fault is not None and state.error is None:
-            state = replace(state, error=kept.fault)
-        return replace(kept.watched, state=state, recent=row["recent"])
+    def _made_of(self, row: RowMapping) -> _Made:
+        """Return what the last look made where nothing has changed: of most schedules nothing has."""
+        kept, values = self._kept[row["schedule_id"]], tuple(row.values())
+        made = self._made.get(row["schedule_id"])
+        if made is not None and made.kept is kept and made.values == values:
+            return made
+        return _Made(kept, values, _watched(kept, row))
 
     def _decode(self, tx: Connection, ids: Sequence[int], gaps: list[Gap] | None) -> Iterator[_Kept]:
         known: dict[int, _Task] = {}
@@ -130,6 +142,13 @@ class Roster:
                 found[name] = self._settings.get(name, OPTIONS[name].default)
         wishes = (task.defaults, row["defaults"], task.options, row["options"])
         return found | {"alerts": [decode_wishes("alerts", layer["alerts"]) for layer in wishes if "alerts" in layer]}
+
+
+def _watched(kept: _Kept, row: RowMapping) -> Watched:
+    state = ScheduleState(**{name: row[name] for name in ScheduleState.__slots__})
+    if kept.fault is not None and state.error is None:
+        state = replace(state, error=kept.fault)
+    return replace(kept.watched, state=state, recent=row["recent"])
 
 
 def _read(row: RowMapping) -> RowMapping:

@@ -99,6 +99,19 @@ def test_definitions_are_read_again_only_when_they_change(scope: Scope) -> None:
     assert _look(scope.store, roster)["b"].queue == "own"
 
 
+def test_a_schedule_of_which_nothing_has_changed_is_the_one_of_the_last_look(scope: Scope) -> None:
+    for name in ("a", "b"):
+        add_schedule(scope, name)
+    roster = Roster(RuleBook(), {})
+    before = _look(scope.store, roster)
+    assert all(watched is before[name] for name, watched in _look(scope.store, roster).items())
+    run(scope.store, run_now(scope, RunNow("a")), State.FAILED)
+    after = _look(scope.store, roster)
+    assert (after["a"].recent, after["b"] is before["b"]) == ("f", True)
+    add_task(scope, queue_name="other")
+    assert {watched.queue for watched in _look(scope.store, roster).values()} == {"other"}
+
+
 def test_a_definition_that_cannot_be_decoded_is_a_bad_one_and_the_others_go_on(scope: Scope) -> None:
     add_schedule(scope, "bad")
     add_schedule(scope, "good")
