@@ -105,7 +105,7 @@ def test_a_schedule_of_which_nothing_has_changed_is_the_one_of_the_last_look(sco
     roster = Roster(RuleBook(), {})
     before = _look(scope.store, roster)
     assert all(watched is before[name] for name, watched in _look(scope.store, roster).items())
-    pause(scope, ["a"])
+    control.pause(scope, ["a"])
     after = _look(scope.store, roster)
     assert (after["a"].active, after["b"] is before["b"]) == (False, True)
     add_task(scope, queue_name="other")
