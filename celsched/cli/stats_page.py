@@ -8,19 +8,35 @@ from datetime import datetime, timedelta
 from html import escape
 
 from celsched.cli import format as human
+from celsched.cli.stats_chart import most_on_a_day, runs_per_day, span_of, spark
 from celsched.cli.stats_style import STYLE
 from celsched.cli.stats_tables import said
-from celsched.domain.report import DayCount, Percentiles
+from celsched.domain.report import Percentiles
 from celsched.operations.breakdown import Subject
 from celsched.operations.stats import Overview, Performance
 from celsched.timing.instant import format_instant
 
+_SUBJECT = "Schedule or task"
 _LISTED = 10
 """So many tasks and queues at most."""
-_HEADINGS = (
-    "Schedule or task", "Runs", "Success", "p50", "p95", "p99", "Max", "Wait p95", "Late p95", "Tries", "CPU", "Memory",
-    "Skipped", "Per day",
-)  # fmt: skip
+_HEAD = (
+    "<thead><tr><th rowspan=2>Schedule or task<th rowspan=2>Runs<th rowspan=2>Success"
+    "<th colspan=4 class=group>Duration<th>Wait<th>Late<th rowspan=2>Attempts<br>per run<th rowspan=2>CPU<br>time"
+    "<th rowspan=2>Peak<br>memory<th rowspan=2>Skipped<th colspan=2 class=group>Runs per day</tr>"
+    "<tr><th>p50<th>p95<th>p99<th>Max<th>p95<th>p95<th>Most<th class=span>{span}</tr></thead>"
+)
+_WORDS = (
+    ("Run", "an execution that succeeded, failed, timed out or was lost; it counts on the day it ended."),
+    ("Success", "succeeded runs of all runs. What was cancelled, skipped or has expired says nothing about a task."),
+    ("p50, p95, p99", "half, 95 of 100, 99 of 100 took at most so long: exact, by nearest rank, never interpolated."),
+    ("Duration", "how long the last attempt of a run took."),
+    ("Wait", "from when it could start until it did, of runs that needed one attempt."),
+    ("Late", "from when a run was due until its first attempt began."),
+    ("Attempts per run", "1.00 where nothing was tried again."),
+    ("CPU time, peak memory", "of all attempts together, and of the largest of them."),
+    ("Skipped", "fire times that made no execution."),
+    ("Runs per day", "in the table each row has a scale of its own: its largest day is the number before it."),
+)
 
 
 def page(overview: Overview, subjects: Sequence[Performance], now: datetime) -> str:
@@ -29,12 +45,14 @@ def page(overview: Overview, subjects: Sequence[Performance], now: datetime) -> 
     since, until, made = (human.wall(instant, window.zone) for instant in (window.since, window.until, now))
     body = "".join(
         (
-            f"<header><h1>celsched</h1><p>{_time(window.since, since)} to {_time(window.until, until)}</p></header>",
+            f"<header><h1>celsched: what ran, how well and how fast</h1>"
+            f"<p>{_time(window.since, since)} to {_time(window.until, until)}</p></header>",
             _cards(overview),
-            _section("Per day", _chart(overview.per_day)),
+            _section("Runs per day", runs_per_day(overview.per_day, window)),
             f'<div class="columns">{_details(overview)}</div>',
-            _section("Performance", _performance(subjects)),
-            f"<footer>Made {_text(made)}. {_NOTES} Days are those of {_text(window.zone)}.</footer>",
+            _section(_each(subjects), _performance(subjects)),
+            _section("What the words mean", _words()),
+            f"<footer>Made {_text(made)} by celsched. Days and times are those of {_text(window.zone)}.</footer>",
         )
     )
     return (
@@ -46,10 +64,9 @@ def page(overview: Overview, subjects: Sequence[Performance], now: datetime) -> 
     )
 
 
-_NOTES = (
-    "An execution counts when it ended. Success is succeeded / (succeeded + failed + timed out + lost). Percentiles are"
-    " exact (nearest rank), of the last attempt of each run; wait is from ready to start, late from due to first start."
-)
+def _words() -> str:
+    listed = "".join(f"<div><dt>{word}</dt><dd>{meaning}</dd></div>" for word, meaning in _WORDS)
+    return f"<dl>{listed}</dl>"
 
 
 def _cards(overview: Overview) -> str:
@@ -57,10 +74,11 @@ def _cards(overview: Overview) -> str:
     rate = sums.success_rate
     cards = (
         ("Success", "-" if rate is None else human.percent(rate), f"of {sums.runs:,} runs{_before(overview)}"),
-        ("Failures", f"{sums.failures:,}", f"{sums.timed_out:,} timed out, {sums.lost:,} lost; "
-                                           f"{overview.previous.failures:,} before"),
-        ("Retries", f"{sums.retries:,}", "attempts after the first"),
-        ("Skipped", f"{sums.skipped:,}", f"fire times; {sums.cancelled:,} cancelled, {sums.expired:,} expired"),
+        ("Failures", f"{sums.failures:,}", f"{sums.timed_out:,} of them timed out, {sums.lost:,} lost; "
+                                           f"in the same time before: {overview.previous.failures:,}"),
+        ("Retries", f"{sums.retries:,}", "attempts of runs after their first"),
+        ("Skipped fire times", f"{sums.skipped:,}", f"beside {sums.cancelled:,} cancelled and {sums.expired:,} expired "
+                                                    "executions"),
         ("Running now", f"{live.running:,}", f"{live.queued:,} queued, {live.pending + live.retrying:,} to come, "
                                              f"{live.waiting:,} waiting"),
     )  # fmt: skip
@@ -70,30 +88,11 @@ def _cards(overview: Overview) -> str:
 
 def _before(overview: Overview) -> str:
     past = overview.previous
-    return "" if past.success_rate is None else f"; before {human.percent(past.success_rate)} of {past.runs:,}"
-
-
-def _chart(days: Sequence[DayCount]) -> str:
-    largest = max((day.succeeded + day.failed for day in days), default=0)
-    if not largest:
-        return '<p class="none">Nothing ran.</p>'
-    step = -(-len(days) // 12)
-    bars = "".join(_bar(day, largest, labelled=n % step == 0) for n, day in enumerate(days))
-    legend = '<p class="legend"><i class="good"></i>succeeded <i class="bad"></i>failed, timed out, lost</p>'
-    return f'<div class="chart">{bars}</div>{legend}'
-
-
-def _bar(day: DayCount, largest: int, *, labelled: bool) -> str:
-    title = f"{day.date.isoformat()}: {day.succeeded:,} succeeded, {day.failed:,} failed, {day.skipped:,} skipped"
-    label = f"<span>{day.date:%m-%d}</span>" if labelled else "<span></span>"
-    return f'<div title="{title}"><div class="stack">{_segments(day, largest)}</div>{label}</div>'
-
-
-def _segments(day: DayCount, largest: int) -> str:
-    parts = (("bad", day.failed), ("good", day.succeeded))
-    # A day with one failure among thousands must still show it.
-    return "".join(f'<i class="{kind}" style="height:max(2px,{count / largest:.2%})"></i>'
-                   for kind, count in parts if count)  # fmt: skip
+    return (
+        ""
+        if past.success_rate is None
+        else f"; in the same time before: {human.percent(past.success_rate)} of {past.runs:,}"
+    )
 
 
 def _details(overview: Overview) -> str:
@@ -104,7 +103,9 @@ def _details(overview: Overview) -> str:
     slow = [
         (_subject(one.subject), f"{one.runs:,}", _length(one.mean), _length(one.max)) for one in overview.slowest
     ]  # fmt: skip
-    skipping = [(_subject(one.subject), f"{one.skipped:,}", _text(said(one.reasons))) for one in overview.skipping]
+    skipping = [
+        (_subject(one.subject), f"{one.skipped:,}", _listed(said(one.reasons))) for one in overview.skipping
+    ]  # fmt: skip
     tasks, queues = (
         [(shown, f"{sums.runs:,}", f"{sums.failures:,}", _percent(sums.success_rate)) for shown, sums in part]
         for part in (
@@ -120,15 +121,19 @@ def _details(overview: Overview) -> str:
     causes = [(_text(cause.value), f"{count:,}") for cause, count in overview.causes.items() if count]
     coming = [(_text(one.schedule), _time(one.at, human.wall(one.at, overview.window.zone))) for one in overview.coming]
     parts = (
-        ("Most failures", ("", "Failures", "Runs", "Success"), failing),
-        ("Slowest", ("", "Runs", "Mean", "Max"), slow),
-        ("Most skipped", ("", "Fire times", "Why"), skipping),
-        (_of("By task", len(overview.tasks)), ("", "Runs", "Failures", "Success"), tasks if len(tasks) > 1 else ()),
-        (_of("By queue", len(overview.queues)), ("", "Runs", "Failures", "Success"), queues if len(queues) > 1 else ()),
-        ("Busiest minutes of the day", ("", "Due", "Days", "Most", "Late", "At most"), busy),
-        ("Why fire times were skipped", ("", "Fire times"), skipped),
-        ("Why executions exist", ("", "Executions"), causes),
-        ("Next", ("", "At"), coming),
+        ("Most failures", (_SUBJECT, "Failures", "Runs", "Success"), failing),
+        ("Slowest", (_SUBJECT, "Runs", "Mean", "Max"), slow),
+        ("Most skipped", (_SUBJECT, "Fire times", "Why"), skipping),
+        (_of("By task", len(overview.tasks)), ("Task", "Runs", "Failures", "Success"), tasks if len(tasks) > 1 else ()),
+        (
+            _of("By queue", len(overview.queues)),
+            ("Queue", "Runs", "Failures", "Success"),
+            queues if len(queues) > 1 else (),
+        ),
+        ("Busiest minutes of the day", ("Minute", "Due", "Days", "Most a day", "Mean late", "Most late"), busy),
+        ("Why fire times were skipped", ("Reason", "Fire times"), skipped),
+        ("Why executions exist", ("Cause", "Executions"), causes),
+        ("Next fire times", ("Schedule", "At"), coming),
     )
     return "".join(_section(title, _table(headings, rows)) for title, headings, rows in parts if rows)
 
@@ -138,16 +143,21 @@ def _of(title: str, count: int) -> str:
     return f"{title} (the first {_LISTED} of {count})" if count > _LISTED else title
 
 
+def _each(subjects: Sequence[Performance]) -> str:
+    tasks = bool(subjects) and all(one.subject.kind == "task" for one in subjects)
+    return "Each task" if tasks else "Each schedule"
+
+
 def _performance(subjects: Sequence[Performance]) -> str:
     if not subjects:
         return '<p class="none">No schedule.</p>'
-    return f'<div class="wide">{_table(_HEADINGS, map(_performance_row, subjects))}</div>'
+    rows = "".join(f"<tr>{_cells(_performance_row(one))}</tr>" for one in subjects)
+    head = _HEAD.format(span=max((span_of(one.per_day) for one in subjects), key=len))
+    return f'<div class="wide"><table>{head}<tbody>{rows}</tbody></table></div>'
 
 
 def _performance_row(one: Performance) -> tuple[str, ...]:
     took, sums, used = one.lengths, one.outcomes, one.usage
-    largest = max((day.succeeded + day.failed for day in one.per_day), default=0) or 1
-    bars = "".join(f"<i>{_segments(day, largest)}</i>" for day in one.per_day[-62:])
     return (
         _subject(one.subject),
         f"{sums.runs:,}",
@@ -159,7 +169,8 @@ def _performance_row(one: Performance) -> tuple[str, ...]:
         "-" if used.cpu_seconds is None else _length(timedelta(seconds=used.cpu_seconds)),
         "-" if used.peak_memory_bytes is None else human.size(used.peak_memory_bytes),
         f"{sums.skipped:,}",
-        f'<span class="spark">{bars}</span>',
+        f"{most_on_a_day(one.per_day):,}",
+        spark(one.per_day),
     )
 
 
@@ -174,8 +185,18 @@ def _section(title: str, content: str) -> str:
 def _table(headings: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table of cells that are HTML already."""
     head = "".join(f"<th>{heading}</th>" for heading in headings)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    body = "".join(f"<tr>{_cells(row)}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _listed(words: str) -> str:
+    """Return a list that is broken only between its parts."""
+    unbroken = ", ".join(part.replace(" ", "\u00a0") for part in words.split(", "))
+    return f'<span class="prose">{_text(unbroken)}</span>'
+
+
+def _cells(row: Iterable[str]) -> str:
+    return "".join(f"<td>{cell}</td>" for cell in row)
 
 
 def _subject(subject: Subject) -> str:

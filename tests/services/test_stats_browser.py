@@ -24,6 +24,29 @@ _BARS = """[...document.querySelectorAll('.chart .stack i')].map(bar => ({
     height: bar.getBoundingClientRect().height, width: bar.getBoundingClientRect().width}))"""
 
 
+_SCALE = """[...document.querySelectorAll('.chart .scale u')].map(line => ({
+    text: line.innerText, y: line.getBoundingClientRect().top, x: line.firstChild.getBoundingClientRect().right}))"""
+_TOTAL = """(() => { const stack = [...document.querySelectorAll('.chart .stack')].find(one => one.innerText);
+    const bars = [...stack.querySelectorAll('i')].map(bar => bar.getBoundingClientRect());
+    return {text: stack.innerText, top: Math.min(...bars.map(bar => bar.top)), left: bars[0].left,
+            bottom: Math.max(...bars.map(bar => bar.bottom))} })()"""
+
+
+def _has_a_scale(page: Page) -> None:
+    """The bar of twelve runs ends where the lines of the axis say 12, says so itself, and stands above its date."""
+    lines, bar = page.ask(_SCALE), page.ask(_TOTAL)
+    values = [int(line["text"]) for line in lines]
+    assert values == [0, 5, 10, 15]
+    per_run = (lines[0]["y"] - lines[-1]["y"]) / values[-1]
+    assert bar["bottom"] == pytest.approx(lines[0]["y"], abs=2)
+    assert bar["bottom"] - bar["top"] == pytest.approx(12 * per_run, abs=2)
+    assert bar["text"].strip() == "12"
+    assert all(line["x"] < bar["left"] for line in lines)
+    shown = page.ask("document.querySelector('.chart').parentElement.innerText")
+    for words in ("Runs per day", "runs that ended on the day", "succeeded", "02-28", "03-01", "days of UTC"):
+        assert words in shown
+
+
 @pytest.fixture
 def written(scope: Scope, clock: ManualClock, tmp_path: Path) -> Path:
     """The page about nine successes and three failures of one day."""
@@ -60,6 +83,7 @@ def test_the_page_shows_charts_and_needs_nothing_else(page: Page, written: Path)
     assert good["width"] == bad["width"] > 100
     assert len({good["colour"], bad["colour"], page.ask("getComputedStyle(document.body).backgroundColor")}) == 3
     assert page.ask("document.querySelector('td .spark').getBoundingClientRect().height") > 10
+    _has_a_scale(page)
 
     assert page.ask("document.scripts.length + document.images.length") == 0
     assert NASTY in page.ask("[...document.querySelectorAll('td bdi')].map(cell => cell.textContent)")
