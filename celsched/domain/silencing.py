@@ -48,10 +48,15 @@ class Matchers:
         """Return whether the alert is meant."""
         return (
             (not (self.kinds or self.strange) or alert.kind in self.kinds)
-            and (self.subject is None or fnmatchcase(alert.subject, self.subject))
+            and (self.subject is None or _like(alert.subject, self.subject))
             and (self.queue is None or alert.queue == self.queue)
             and all(alert.labels.get(name) == value for name, value in self.labels.items())
         )
+
+
+def _like(subject: str, pattern: str) -> bool:
+    """Whether a pattern fits in which only * and ? mean something: names may well hold brackets."""
+    return fnmatchcase(subject, pattern.replace("[", "[[]"))
 
 
 def encode_matchers(matchers: Matchers) -> dict[str, Any]:
@@ -136,7 +141,8 @@ class Hushing:
         return Hush(silence, self._muter(alert))
 
     def _muter(self, alert: Alert) -> str | None:
-        if alert.paused and alert.kind not in _NOT_BY_A_PAUSE:
+        # An end is told all the same: a pause may last for weeks, and who deletes the schedule never ends it.
+        if alert.paused and not alert.over and alert.kind not in _NOT_BY_A_PAUSE:
             return PAUSED
         for kind, queues in self._muters.items():
             if kind in KINDS[alert.kind].muted_by and (None in queues or alert.queue in queues):

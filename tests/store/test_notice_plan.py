@@ -92,6 +92,21 @@ def test_alerts_of_a_paused_schedule_are_muted(store: Store, clock: ManualClock,
     assert plan(store) == 1
 
 
+def test_the_end_of_what_was_told_is_told_although_its_schedule_was_paused_and_deleted(
+    store: Store, clock: ManualClock, scope: Scope
+) -> None:
+    schedule = add_schedule(scope, "گزارش شب")
+    settle(store, find(scope=f"schedule:{schedule.id}", schedule_id=schedule.id, since=clock.now()))
+    clock.advance(MINUTE)
+    assert plan(store) == 1
+    control.pause(scope, ["گزارش شب"])
+    control.delete_schedule(scope, "گزارش شب")
+    settle(store)
+    clock.advance(5 * MINUTE)
+    assert plan(store) == 1
+    assert [reason for _, reason, _ in messages(store)] == ["firing", "resolved"]
+
+
 def test_an_alert_that_flips_too_often_gets_no_message_for_each(store: Store, clock: ManualClock) -> None:
     told = 0
     for _ in range(10):

@@ -41,6 +41,11 @@ def test_every_matcher_that_says_something_must_fit(matchers: Matchers, fits: bo
     assert decode_matchers(encode_matchers(matchers)) == matchers
 
 
+@pytest.mark.parametrize(("pattern", "fits"), [("backup [db1]", True), ("backup [db?]", True), ("backup [[]*", False)])
+def test_brackets_of_a_name_are_brackets(pattern: str, fits: bool) -> None:
+    assert Matchers(subject=pattern).fit(make_alert(1, subject="backup [db1]")) is fits
+
+
 def test_matchers_know_whether_they_say_anything() -> None:
     assert Matchers().empty
     assert not Matchers(subject="x").empty
