@@ -1,5 +1,6 @@
 """Owns `celsched alerts`: what is wrong as a list or counted, and a test message through a channel. It never judges."""
 
+import unicodedata
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -82,7 +83,8 @@ def alerts(  # noqa: PLR0913  a command's options
     cli = CliContext.of(ctx)
     scope = scope_of(cli)
     begin = instant_option(since, "--since", scope.zone, scope.now())
-    wanted = AlertFilter(_STATES.get(state, (state.value,)), kind or (), severity, schedule, begin)
+    subject = schedule and unicodedata.normalize("NFC", schedule)
+    wanted = AlertFilter(_STATES.get(state, (state.value,)), kind or (), severity, subject, begin)
     cli.write(_counts(scope, wanted) if summary else _listed(cli, scope, wanted, limit, output), output)
 
 

@@ -4,8 +4,9 @@ Each reads the clock once, before its transaction: run again because the reply t
 instant what it did itself.
 """
 
+import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -117,6 +118,7 @@ def silence(
     """
     now = scope.now()
     begin = max(begin or now, now)
+    matchers = replace(matchers, subject=_as_stored(matchers.subject), queue=_as_stored(matchers.queue))
     _require_sound(matchers, until - begin, reason)
 
     def work(tx: Tx) -> tuple[Silence, int]:
@@ -129,6 +131,10 @@ def silence(
         return made, sum(matchers.fit(_plain(alert)) for alert in alerts.firing(tx)) if begin <= now else 0
 
     return scope.store.write(work)
+
+
+def _as_stored(name: str | None) -> str | None:
+    return name and unicodedata.normalize("NFC", name)
 
 
 def _require_sound(matchers: Matchers, length: timedelta, reason: str) -> None:

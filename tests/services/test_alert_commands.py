@@ -4,6 +4,7 @@ import io
 import json
 import re
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -105,6 +106,18 @@ def test_open_alerts_are_listed_narrowed_and_counted(call: Call) -> None:
     assert [one["open"] for one in rows(call, "alerts", "--summary")] == [1, 1]
     assert call("alerts", "-o", "name").out == "2\n1\n"
     assert call("alerts", "--state", "shut").code == 2
+
+
+def test_a_name_typed_in_another_form_of_unicode_is_that_name(call: Call, store: Store) -> None:
+    now, name = store.clock.now(), unicodedata.normalize("NFC", "گزارش مسئول")
+    typed = unicodedata.normalize("NFD", name)
+    assert typed != name
+    finding = Finding(AlertKind.FAILED, "schedule:77", Severity.WARNING, name, "نشد", now, queue=name)
+    store.write(lambda tx: alerts.settle(tx, [finding], set(), now))
+    assert [one["subject"] for one in rows(call, "alerts", "--schedule", typed)] == [name]
+    for option in ("--schedule", "--queue"):
+        done = call("silence", option, typed, "--for", "1h", "--reason", "x")
+        assert "it covers 1 open alert" in done.err, option
 
 
 def test_an_acknowledged_one_stays_open_with_its_mark(call: Call, store: Store) -> None:
