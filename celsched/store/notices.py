@@ -201,8 +201,8 @@ def _health(tx: Connection, channel: str) -> ChannelHealth | None:
 def forget(tx: Connection, before: datetime, now: datetime) -> int:
     """Remove messages that were settled and made before `before`; return how many.
 
-    Pings and pushes go after an hour, those given up after two days (they are counted for one). What is pending through
-    a channel that nobody serves is given up after a day.
+    Pings and pushes go after an hour but for the newest of each channel, those given up after two days (they are
+    counted for one). What is pending through a channel that nobody serves is given up after a day.
     """
     nobody = and_(TO_SEND, notifications.c.created_at < now - GIVE_UP - LONGEST_BACKOFF)
     tx.execute(
@@ -211,7 +211,10 @@ def forget(tx: Connection, before: datetime, now: datetime) -> int:
     routine = or_(notifications.c.channel.startswith(PING), notifications.c.incident.startswith(f"{PUSH}#"))
     keep = case((notifications.c.state == FAILED, literal(now - 2 * GIVE_UP, Instant())),
                 else_=literal(now - _KEEP_ROUTINE, Instant()))  # fmt: skip
-    old = or_(notifications.c.created_at < before, and_(routine, notifications.c.created_at < keep))
+    # The newest that a channel took stays: without it failures of long before would seem to be the last thing heard.
+    taken = select(func.max(notifications.c.id)).where(notifications.c.state == SENT).group_by(notifications.c.channel)
+    past = and_(routine, notifications.c.created_at < keep, notifications.c.id.not_in(taken))
+    old = or_(notifications.c.created_at < before, past)
     gone = tx.execute(delete(notifications).where(notifications.c.state != PENDING, old)).rowcount
     tx.execute(
         delete(notice_groups).where(

@@ -135,8 +135,8 @@ def test_health_counts_what_was_refused_since_the_last_that_was_accepted(store: 
 
 
 def test_settled_messages_are_forgotten_and_pending_ones_are_not(store: Store, clock: ManualClock) -> None:
-    queue(store, message("a#1.1"), message("push#1.1"), message("x#1", "ping:nightly"))
-    for channel in ("mail", "mail", "ping:nightly"):
+    queue(store, message("push#1.1"), message("a#1.1"), *(message(f"x#{one}", "ping:nightly") for one in (1, 2)))
+    for channel in ("mail", "mail", "ping:nightly", "ping:nightly"):
         accept(store, lease(store, channel))
     queue(store, message("a#2.1"))
 
@@ -146,10 +146,10 @@ def test_settled_messages_are_forgotten_and_pending_ones_are_not(store: Store, c
 
     assert forget(30) == 0
     clock.advance(HOUR + SECOND)
-    assert forget(30) == 2, "what is routine goes after an hour"
+    assert forget(30) == 2, "what is routine goes after an hour, but for the newest of a channel"
     clock.advance(timedelta(days=2))
     assert forget(30) == 0
-    assert forget(1) == 2, "what nobody took for a day is given up, and old"
+    assert forget(1) == 3, "what nobody took for a day is given up, and old"
     assert health(store) == []
 
 
@@ -199,3 +199,15 @@ def test_pings_that_were_given_up_do_not_pile_up_for_a_month(store: Store, clock
     clock.advance(24 * HOUR)
     assert forget() == 1
     assert [one.channel for one in health(store)] == ["mail"]
+
+
+def test_a_ping_that_was_given_up_says_nothing_once_a_later_one_was_taken(store: Store, clock: ManualClock) -> None:
+    queue(store, message("1#1.end", "ping:nightly"))
+    clock.advance(25 * HOUR)
+    assert refuse(store, lease(store, "ping:nightly")) is None, "given up"
+    queue(store, message("1#2.end", "ping:nightly"))
+    at = clock.now()
+    accept(store, lease(store, "ping:nightly"))
+    clock.advance(HOUR + SECOND)
+    store.write(lambda tx: notices.forget(tx, clock.now() - timedelta(days=30), clock.now()))
+    assert health(store) == [ChannelHealth("ping:nightly", 0, None, at)]
