@@ -49,7 +49,7 @@ EYES = (
     Column("lateness", "late", Kind.DURATION, rank=3),
     Column("cause", kind=Kind.WORD, rank=4),
     Column("remark", rank=1, least=18),
-    Column("queue_name", "queue", rank=6, least=8),
+    Column("queue_name", "queue", rank=6, least=12),
 )
 
 

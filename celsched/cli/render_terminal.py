@@ -11,9 +11,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from celsched.cli import format as human
+from celsched.cli.column_widths import GAP, Need, widths
 from celsched.cli.table import Column, Face, Kind, Sheet, Table, to_text
 
-_GAP = 2
 _RIGHT = {Kind.NUMBER, Kind.PERCENT, Kind.SIZE, Kind.DURATION}
 
 
@@ -23,7 +23,7 @@ def console(stream: TextIO) -> Console:
 
 
 def draw_table(table: Table, face: Face) -> None:
-    """Draw the rows; where they cannot fit, leave out the columns of the highest rank and then wrap texts."""
+    """Draw the rows; where they cannot fit, leave out columns of high rank and wrap texts."""
     rows = list(table.rows)
     if not rows:
         if table.empty:
@@ -31,24 +31,26 @@ def draw_table(table: Table, face: Face) -> None:
         return
     out = console(face.stream)
     cells = [{column.key: cell(column, row.get(column.key), face) for column in table.columns} for row in rows]
-    columns = _fitting([column for column in table.columns if column.terminal], cells, out.width)
-    drawn = RichTable(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold", show_edge=False)
-    for column in columns:
+    columns = [column for column in table.columns if column.terminal]
+    shared = widths([_need(column, cells) for column in columns], out.width)
+    drawn = RichTable(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold", show_edge=False)
+    for place, cells_wide in shared.items():
+        column = columns[place]
         drawn.add_column(
             column.heading,
             justify="right" if column.kind in _RIGHT else "left",
             no_wrap=column.kind is not Kind.TEXT,
             overflow="fold",
-            min_width=_least(column, cells),
+            width=cells_wide,
         )
     for row_cells in cells:
-        drawn.add_row(*(row_cells[column.key] for column in columns))
+        drawn.add_row(*(row_cells[columns[place].key] for place in shared))
     out.print(drawn)
 
 
 def draw_sheet(sheet: Sheet, face: Face) -> None:
     """Draw the fields under each other, titles left, values wrapped to the right of them, remarks dimmed."""
-    drawn = RichTable(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, show_header=False, show_edge=False)
+    drawn = RichTable(box=None, padding=(0, GAP, 0, 0), pad_edge=False, show_header=False, show_edge=False)
     drawn.add_column(no_wrap=True, style="bold")
     drawn.add_column(overflow="fold")
     for column, value in sheet.fields:
@@ -92,18 +94,10 @@ def _instant(kind: Kind, value: datetime, face: Face) -> str:
     return wall if kind is Kind.WALL else told
 
 
-def _fitting(columns: list[Column], cells: Sequence[Mapping[str, Text]], width: int) -> list[Column]:
-    while sum(_least(column, cells) + _GAP for column in columns) - _GAP > width:
-        droppable = [column for column in columns if column.rank > 0]
-        if not droppable:
-            return columns
-        last = max(droppable, key=lambda column: (column.rank, columns.index(column)))
-        columns = [column for column in columns if column is not last]
-    return columns
-
-
-def _least(column: Column, cells: Sequence[Mapping[str, Text]]) -> int:
-    """Return the cells that a column needs: all of a word, a readable part of a text."""
-    widest = max(cell_len(line) for row in cells for line in (row[column.key].plain.split("\n")))
-    needed = widest if column.kind is not Kind.TEXT else min(widest, column.least)
-    return max(needed, cell_len(column.heading))
+def _need(column: Column, cells: Sequence[Mapping[str, Text]]) -> Need:
+    """Return the cells that a column asks for: all of a word, a readable part of a text at least."""
+    heading = cell_len(column.heading)
+    whole = max(heading, *(cell_len(line) for row in cells for line in row[column.key].plain.split("\n")))
+    if column.kind is not Kind.TEXT:
+        return Need(column.rank, whole, whole, breaks=False)
+    return Need(column.rank, max(heading, min(whole, column.least)), whole)

@@ -9,10 +9,11 @@ from celsched.cli.context import CliContext
 from celsched.cli.lists import for_eyes, state_style
 from celsched.cli.output import Column, Kind, OutputOption, Table
 from celsched.cli.scope import scope_of
+from celsched.domain.changes import rule_text
 from celsched.domain.definition import ScheduleType
 from celsched.operations import browse
 from celsched.operations.browse import ListedSchedule, ScheduleFilter
-from celsched.operations.standing import Status
+from celsched.operations.standing import Standing, Status
 
 _FULL = (
     Column("name"),
@@ -43,10 +44,11 @@ _EYES = (
     Column("last_fire_time", "at", Kind.TIME, rank=3),
     Column("streak", kind=Kind.WORD, rank=1),
     Column("active", "open", kind=Kind.NUMBER, rank=4),
-    Column("rule_for_eyes", "rule", rank=2, least=24),
+    Column("rule_text", "rule", rank=2, least=24),
     Column("task", rank=5, least=16),
-    Column("queue_name", "queue", rank=6, least=8),
-    Column("set", rank=7, least=8),
+    Column("queue_name", "queue", rank=6, least=12),
+    Column("set", rank=7, least=12),
+    Column("in_words", rank=8, least=24),
 )
 
 
@@ -65,20 +67,30 @@ def schedules(
     cli = CliContext.of(ctx)
     found = browse.schedules(scope_of(cli), ScheduleFilter(task, status, kind, owner))
     empty = "no schedule fits" if task or status or kind or owner else "no schedules; `celsched schedule` makes one"
-    rows = [_row(one) for one in found]
+    rows = [_row(one, cli.settings.timezone) for one in found]
     cli.write(Table(_EYES if for_eyes(cli, output) else _FULL, rows, empty=empty), output)
 
 
-def _row(one: ListedSchedule) -> dict[str, object]:
+def _rule_text(stands: Standing, zone: str) -> str:
+    """Return the rule, cron's as its fields: with their zone where it is another than that of the list."""
+    rule, own = stands.schedule.definition.rule, stands.policies.timezone
+    if rule.type is not ScheduleType.CRON:
+        return stands.rule_for_eyes
+    return rule_text(rule) if own == zone else f"{rule_text(rule)} {own}"
+
+
+def _row(one: ListedSchedule, zone: str) -> dict[str, object]:
     stands, newest = one.standing, one.newest
+    spec = stands.schedule.definition.rule
     schedule, state = stands.schedule, stands.schedule.state
     return {
         "name": schedule.name,
         "task": schedule.task.name,
         "status": stands.status,
         "rule": stands.rule,
-        "rule_for_eyes": stands.rule_for_eyes,
-        "schedule_type": schedule.definition.rule.type,
+        "rule_text": _rule_text(stands, zone),
+        "in_words": stands.rule_for_eyes.removesuffix(f" ({spec.text})") if spec.type is ScheduleType.CRON else None,
+        "schedule_type": spec.type,
         "timezone": stands.policies.timezone,
         "next_fire_time": stands.next_fire_time,
         "last_state": newest.state if newest else None,

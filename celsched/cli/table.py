@@ -37,8 +37,9 @@ class Column:
     """A column: the key of its values, its title (the key in words where None), and how it reads.
 
     `rank` 0 is always shown; on a terminal that is too narrow the highest rank goes first. `terminal` False keeps it
-    out of terminals altogether. `least` is the width in cells below which a text is not squeezed. `style` names the
-    rich style of a value.
+    out of terminals altogether. `least` is the width in cells below which a text is not squeezed; one of
+    rank 5 and more is shown only where the others have twice that, or all they need. `style` names the rich style of a
+    value.
     """
 
     key: str
