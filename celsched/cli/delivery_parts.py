@@ -19,7 +19,6 @@ from celsched.notify.ping import ping
 from celsched.settings import NotifyTarget, Settings, subprocess_environment
 from celsched.settings.fault import fault_of
 from celsched.store import outages
-from celsched.store.notice_plan import Flapping
 from celsched.store.notices import PING
 from celsched.store.store import Store
 
@@ -83,10 +82,8 @@ def delivery_of(settings: Settings, store: Store, clock: Clock, *, news: AlertKi
     sends = [(target.name, sender(settings, target, clock)) for target in settings.notify]
     sends += [(f"{PING}{target.name}", ping(target.url.reveal())) for target in settings.pings]
     couriers = [Courier(store, clock, name, send, fault=fault) for name, send in sends]
-    flaps = rules[AlertKind.FLAPPING]
     plan = Plan(
         channels if news is None else [replace(one, kinds=frozenset({news})) for one in channels if one.takes(news)],
-        Flapping(int(flaps.number("opens")), flaps.length("within")),
         zone,
         timedelta(days=settings.cleanup_days),
         frozenset(target.name for target in settings.pings),

@@ -28,7 +28,7 @@ from celsched.notify import Outgoing, Send, SendFailed
 from celsched.notify.channel import TIMEOUT
 from celsched.runloop import run_until_stopped
 from celsched.store import notice_plan, notices, pings, silences
-from celsched.store.notice_plan import Draft, Flapping, Letter
+from celsched.store.notice_plan import Draft, Letter
 from celsched.store.notices import Message
 from celsched.store.store import Store
 from celsched.store.types import to_json
@@ -43,13 +43,12 @@ _LONGEST_BACKOFF = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What planning goes by: who is told, when an alert flaps, in which zone times are written, how long rows stay.
+    """What planning goes by: who is told, in which zone times are written, how long rows stay.
 
     `times`: how long messages wait, and when they are repeated.
     """
 
     channels: Sequence[Channel]
-    flapping: Flapping
     zone: ZoneInfo
     keep: timedelta
     pings: frozenset[str] = frozenset()
@@ -75,9 +74,7 @@ class Planner:
         now, plan, gaps = self._clock.now(), self._plan, list[Gap]()
         wanted = self._fenced(
             "plan messages",
-            lambda: self._store.read(
-                lambda tx: notice_plan.draft(tx, plan.channels, plan.flapping, plan.times, now, gaps)
-            ),
+            lambda: self._store.read(lambda tx: notice_plan.draft(tx, plan.channels, plan.times, now, gaps)),
             gaps,
         )
         queued = self._queue(wanted, now, gaps) if wanted else 0

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, Text, cast, select, update
@@ -32,14 +32,6 @@ _BEYOND = 2**63
 
 
 @dataclass(frozen=True, slots=True)
-class Flapping:
-    """When an alert flaps: it opened more than `opens` times `within` this time."""
-
-    opens: int = 5
-    within: timedelta = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True)
 class Draft:
     """What a look at alerts and groups calls for: marks that change, groups that change with their messages."""
 
@@ -53,7 +45,6 @@ class Draft:
 def draft(
     tx: Connection,
     channels: Sequence[Channel],
-    flapping: Flapping,
     times: NoticeTimes,
     now: datetime,
     gaps: list[Gap] | None = None,
@@ -65,7 +56,7 @@ def draft(
     """
     groups, lost = _groups(tx, [channel.name for channel in channels])
     told = sorted({number for group in groups for number in _told(group)})
-    marked = _marked_alerts(tx, told, flapping, now)
+    marked = _marked_alerts(tx, told)
     found = [alert for alert, _ in marked]
     unread = _there(tx, set(told).difference(alert.id for alert in found))
     hushing = Hushing(silences.active(tx, now, gaps), found, now)
@@ -111,7 +102,7 @@ def carry_out(tx: Connection, marks: Mapping[Hush, Sequence[int]], letters: Iter
 
 def mark(tx: Connection, now: datetime) -> None:
     """Write on every living alert what silences and mutes it now."""
-    carry_out(tx, draft(tx, (), Flapping(), NoticeTimes(), now).marks, (), now)
+    carry_out(tx, draft(tx, (), NoticeTimes(), now).marks, (), now)
 
 
 def _save(tx: Connection, group: Group) -> bool:
@@ -225,7 +216,7 @@ _COLUMNS = [
 ]
 
 
-def _marked_alerts(tx: Connection, told: Sequence[int], flapping: Flapping, now: datetime) -> list[tuple[Alert, Hush]]:
+def _marked_alerts(tx: Connection, told: Sequence[int]) -> list[tuple[Alert, Hush]]:
     """Return every living alert, and those told ones that are resolved, each with its present mark."""
     query = select(*_COLUMNS, states.c.paused_at).join_from(
         alerts, states, alerts.c.schedule_id == states.c.schedule_id, isouter=True
@@ -234,7 +225,7 @@ def _marked_alerts(tx: Connection, told: Sequence[int], flapping: Flapping, now:
     living = {alert.id for alert, _ in found}
     for part in batches([number for number in told if number not in living]):
         found += _readable(tx, query.where(alerts.c.id.in_(part)).order_by(alerts.c.id))
-    restless = _restless(tx, [alert for alert, _ in found], flapping, now) if found else set()
+    restless = _restless(alert for alert, _ in found)
     return [(replace(alert, flaps=True) if alert.fingerprint in restless else alert, mark) for alert, mark in found]
 
 
@@ -250,22 +241,11 @@ def _readable(tx: Connection, query: Select[Any]) -> list[tuple[Alert, Hush]]:
     return readable(tx, query, alerts.c.id, "alert", _marked)
 
 
-def _restless(tx: Connection, present: Iterable[Alert], flapping: Flapping, now: datetime) -> set[str]:
-    """Return the fingerprints that open too often, and those of which an alert says so."""
-    after = now - flapping.within
-    opens: dict[str, int] = {}
-    query = select(alerts.c.fingerprint).where(alerts.c.resolved_at > after, alerts.c.opened_at > after)
-    for fingerprint in tx.scalars(query):
-        opens[fingerprint] = opens.get(fingerprint, 0) + 1
+def _restless(present: Iterable[Alert]) -> set[str]:
+    """Return the fingerprints of which an open alert says that they flap: what nothing speaks for is told each time."""
     said = f"{AlertKind.FLAPPING}:"
-    found = set()
-    for alert in present:
-        if alert.open and alert.opened_at is not None and alert.opened_at > after:
-            opens[alert.fingerprint] = opens.get(alert.fingerprint, 0) + 1
-        if alert.open and alert.kind is AlertKind.FLAPPING:
-            found.add(alert.fingerprint.removeprefix(said))
-    often = {fingerprint for fingerprint, count in opens.items() if count > flapping.opens}
-    return {fingerprint for fingerprint in found | often if not fingerprint.startswith(said)}
+    flapping = (alert for alert in present if alert.open and alert.kind is AlertKind.FLAPPING)
+    return {alert.fingerprint.removeprefix(said) for alert in flapping}
 
 
 def _marked(row: RowMapping) -> tuple[Alert, Hush]:

@@ -25,7 +25,6 @@ from celsched.notify import Outgoing, SendFailed
 from celsched.settings.fault import no_fault
 from celsched.store import alerts, claims, instances, outbox
 from celsched.store.instances import Instance
-from celsched.store.notice_plan import Flapping
 from celsched.store.store import Store
 from celsched.store.tables import executions
 from tests.support import actors
@@ -102,7 +101,7 @@ class Day:
         self.recovery = Recovery(store, self.clock, lease=3 * HEARTBEAT, period=HEARTBEAT, prove=lambda: None)
         around = Surroundings(channels={"mail", "pager"})
         self.watcher = Watcher(store, self.clock, rules=RULES, heartbeat=HEARTBEAT, settings={}, around=around)
-        plan = Plan(CHANNELS, Flapping(), ZoneInfo("UTC"), timedelta(days=30))
+        plan = Plan(CHANNELS, ZoneInfo("UTC"), timedelta(days=30))
         self.planner = Planner(store, self.clock, plan)
         self.couriers = [
             Courier(store, self.clock, channel.name, self._sender(channel.name), fault=no_fault) for channel in CHANNELS

@@ -26,7 +26,6 @@ from celsched.notify import Address, Outgoing, Send, SendFailed, sender_of
 from celsched.notify.ping import ping
 from celsched.settings.fault import fault_of, no_fault
 from celsched.store import notices
-from celsched.store.notice_plan import Flapping
 from celsched.store.store import Store
 from tests.store.messages import find, message, queue, settle
 from tests.support.clock import ManualClock
@@ -34,7 +33,7 @@ from tests.support.receivers import HttpReceiver, http_receiver
 from tests.support.waiting import wait_until
 
 UTC = ZoneInfo("UTC")
-PLAN = Plan([Channel("hook"), Channel("bad")], Flapping(), ZoneInfo("Asia/Tehran"), timedelta(days=30))
+PLAN = Plan([Channel("hook"), Channel("bad")], ZoneInfo("Asia/Tehran"), timedelta(days=30))
 
 
 @pytest.fixture

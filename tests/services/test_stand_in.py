@@ -18,7 +18,6 @@ from celsched.monitor.outage import Outage
 from celsched.monitor.stand_in import StandIn
 from celsched.notify import Outgoing
 from celsched.settings.fault import no_fault
-from celsched.store.notice_plan import Flapping
 from celsched.store.store import Store
 from tests.store.messages import find, settle
 from tests.support.clock import ManualClock
@@ -39,7 +38,7 @@ class Told:
         """Put a delivery together."""
         self.made += 1
         zone = ZoneInfo("UTC")
-        planner = Planner(self._store, self._store.clock, Plan([Channel("x")], Flapping(), zone, timedelta(days=30)))
+        planner = Planner(self._store, self._store.clock, Plan([Channel("x")], zone, timedelta(days=30)))
         courier = Courier(self._store, self._store.clock, "x", self._send, fault=no_fault)
         rule = RuleBook().rules()[AlertKind.STORE_DOWN]
         outage = Outage(self._store.clock, [], zone, rule=rule, record=lambda alert, now: None, times=NoticeTimes())

@@ -46,7 +46,7 @@ def word(notice: Notice) -> Message:
 def plan(store: Store, channels: Sequence[Channel] = (MAIL,), times: NoticeTimes = STANDARD) -> int:
     """Plan once; return how many messages were queued."""
     now = store.clock.now()
-    draft = store.read(lambda tx: notice_plan.draft(tx, channels, notice_plan.Flapping(), times, now))
+    draft = store.read(lambda tx: notice_plan.draft(tx, channels, times, now))
     return store.write(lambda tx: notice_plan.carry_out(tx, draft.marks, letters(draft), now))
 
 

@@ -56,7 +56,7 @@ HOT: dict[str, Callable[[Tx], object]] = {
     "fires": lambda tx: alerts.fires(tx, "watch_down:all"),
     "top's alerts": lambda tx: live.firing(tx, "", 10),
     "top's kinds": lambda tx: live.firing_kinds(tx, ""),
-    "draft": lambda tx: notice_plan.draft(tx, [Channel("mail")], notice_plan.Flapping(), NoticeTimes(), START),
+    "draft": lambda tx: notice_plan.draft(tx, [Channel("mail")], NoticeTimes(), START),
     "openings": lambda tx: watch_machine.openings(tx, START, 5),
     "messages waiting": lambda tx: notices.waiting(tx, "mail"),
     "lease": lambda tx: notices.lease(tx, "mail", START, timedelta(seconds=30)),

@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import select
 
 from celsched.domain.execution import Requester
-from celsched.domain.health.kinds import AlertKind
+from celsched.domain.health.finding import Finding
+from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.notice_times import NoticeTimes
 from celsched.domain.notices import Channel
 from celsched.domain.silencing import Matchers
@@ -107,20 +108,35 @@ def test_the_end_of_what_was_told_is_told_although_its_schedule_was_paused_and_d
     assert [reason for _, reason, _ in messages(store)] == ["firing", "resolved"]
 
 
-def test_an_alert_that_flips_too_often_gets_no_message_for_each(store: Store, clock: ManualClock) -> None:
-    told = 0
-    for _ in range(10):
-        settle(store, find(since=clock.now()))
+def test_an_alert_that_flips_is_told_each_time_unless_the_flapping_alert_speaks_for_it(
+    store: Store, clock: ManualClock
+) -> None:
+    flapping = find(AlertKind.FLAPPING, "missed:schedule:1", since=clock.now())
+
+    def flip(*beside: Finding) -> int:
+        told = 0
+        for findings in ([find(since=clock.now()), *beside], beside):
+            settle(store, *findings)
+            clock.advance(6 * MINUTE)
+            told += plan(store)
+        return told
+
+    assert sum(flip() for _ in range(10)) == 20, "switched off, or with limits of its own"
+    assert flip(flapping) == 1, "that it flaps"
+    assert flip(flapping) == 0
+    assert flip() == 3, "up and down again, and that it flaps no more"
+
+
+def test_information_that_comes_and_goes_does_not_hide_what_is_critical(store: Store, clock: ManualClock) -> None:
+    for _ in range(6):
+        settle(store, find(severity=Severity.INFO, since=clock.now()))
         clock.advance(MINUTE)
-        told += plan(store)
-        clock.advance(5 * MINUTE)
         settle(store)
-        told += plan(store)
-    assert told == 10, "five times up and down; from the sixth on nothing"
+        clock.advance(MINUTE)
     settle(store, find(since=clock.now()))
-    assert plan(store) == 0
-    clock.advance(timedelta(hours=1))
-    assert plan(store) == 1, "quiet for the whole time, and it still fires"
+    clock.advance(MINUTE)
+    pager = Channel("pager", severities=frozenset({Severity.CRITICAL}))
+    assert plan(store, [pager]) == 1
 
 
 def test_what_the_flapping_alert_names_gets_no_message_of_its_own(store: Store, clock: ManualClock) -> None:
@@ -141,7 +157,7 @@ def test_planners_at_once_queue_each_message_once(store: Store, clock: ManualClo
         now, together = clock.now(), threading.Barrier(3)
 
         def one(now: Any = now, together: threading.Barrier = together) -> None:
-            draft = store.read(lambda tx: notice_plan.draft(tx, channels, notice_plan.Flapping(), NoticeTimes(), now))
+            draft = store.read(lambda tx: notice_plan.draft(tx, channels, NoticeTimes(), now))
             together.wait(10)
             queued.append(store.write(lambda tx: notice_plan.carry_out(tx, draft.marks, letters(draft), now)))
 

@@ -15,7 +15,6 @@ from celsched.errors import StoreUnreachable
 from celsched.monitor.deliver import Plan, Planner
 from celsched.store import notice_plan, notices, pings, readable
 from celsched.store.alert_rows import sound_evidence
-from celsched.store.notice_plan import Flapping
 from celsched.store.notices import Message
 from celsched.store.store import Store
 from celsched.store.tables_watch import alerts, notice_groups, notifications
@@ -24,7 +23,7 @@ from tests.support.clock import ManualClock
 
 K = AlertKind
 MINUTE = timedelta(minutes=1)
-PLAN = Plan([Channel("hook"), Channel("mail")], Flapping(), ZoneInfo("Asia/Tehran"), timedelta(days=30))
+PLAN = Plan([Channel("hook"), Channel("mail")], ZoneInfo("Asia/Tehran"), timedelta(days=30))
 BEYOND = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
 """An instant that no clock of Tehran can show: whatever begins then has no words."""
 TITLE = {K.MISSED: '[critical] missed: "گزارش شب"', K.NO_NEXT: '[critical] no_next: "گزارش شب"'}
@@ -131,7 +130,7 @@ def test_a_plan_that_fails_holds_up_no_pings(store: Store, clock: ManualClock, m
 
     monkeypatch.setattr(notice_plan, "plan_notices", broken)
     monkeypatch.setattr(pings, "queue_pings", lambda tx, names, now: len(names))
-    planner = Planner(store, clock, Plan(PLAN.channels, PLAN.flapping, PLAN.zone, PLAN.keep, frozenset({"nightly"})))
+    planner = Planner(store, clock, Plan(PLAN.channels, PLAN.zone, PLAN.keep, frozenset({"nightly"})))
     opened(store, clock, find(since=clock.now()))
     assert planner.run_once() == 1
     assert planner.gaps == "could not plan messages"

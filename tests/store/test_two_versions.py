@@ -10,7 +10,6 @@ from sqlalchemy import select, text, update
 from celsched.domain.health.kinds import AlertKind
 from celsched.domain.notices import Channel
 from celsched.monitor.deliver import Plan, Planner
-from celsched.store.notice_plan import Flapping
 from celsched.store.store import Store
 from celsched.store.tables_watch import alerts, notice_groups, notifications
 from tests.store.messages import find, settle
@@ -24,7 +23,7 @@ FOREIGN: tuple[dict[str, Any], ...] = ({"kind": "no_such_kind_yet"}, {"severity"
 
 def planner_of(store: Store, clock: ManualClock, *, pushes: bool = False) -> Planner:
     channels = [Channel("am", pushes=True)] if pushes else [Channel("hook"), Channel("mail")]
-    return Planner(store, clock, Plan(channels, Flapping(), ZoneInfo("Asia/Tehran"), timedelta(days=30)))
+    return Planner(store, clock, Plan(channels, ZoneInfo("Asia/Tehran"), timedelta(days=30)))
 
 
 def older(store: Store, planner: Planner, values: dict[str, Any]) -> int:

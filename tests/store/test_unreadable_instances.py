@@ -16,7 +16,6 @@ from celsched.monitor.deliver import Courier, Plan, Planner
 from celsched.monitor.watchers import WatcherCheck
 from celsched.operations.scope import Scope
 from celsched.store import alerts, silences, watch_work
-from celsched.store.notice_plan import Flapping
 from celsched.store.presence import Presence
 from celsched.store.store import Store
 from celsched.store.tables_watch import instances
@@ -97,7 +96,7 @@ def test_a_silence_and_a_message_that_cannot_be_read_are_gaps(store: Store, cloc
     now, by = clock.now(), Requester("سارا", "laptop")
     store.write(lambda tx: silences.add(tx, Matchers(subject="x"), (now, now + HEARTBEAT), by, "bad", now))
     store.write(lambda tx: tx.execute(update(silences_table).values(matchers=["kinds"])))
-    planner = Planner(store, clock, Plan((), Flapping(), ZoneInfo("UTC"), timedelta(days=30)))
+    planner = Planner(store, clock, Plan((), ZoneInfo("UTC"), timedelta(days=30)))
     planner.run_once()
     assert planner.gaps == "could not read silence 1"
     queue(store, message())
