@@ -2,7 +2,7 @@
 
 import unicodedata
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,16 +11,16 @@ from celsched.cli.context import CliContext
 from celsched.cli.exits import ExitCode
 from celsched.cli.lazy import new_typer
 from celsched.cli.lists import for_eyes, instant_option
-from celsched.cli.output import Column, Kind, OutputMode, OutputOption, Table
+from celsched.cli.output import Column, Kind, OutputOption, Table
 from celsched.cli.scope import scope_of
-from celsched.cli.show_alert import alert_row, severity_style
+from celsched.cli.show_alert import EYES, alert_row, busy, eyes_row, severity_style
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.names import suggestion
 from celsched.errors import NotFound
 from celsched.operations import alerts as operations
 from celsched.operations.scope import Scope
 from celsched.store.alert_desk import AlertFilter
-from celsched.store.alerts import OPEN, PENDING, RESOLVED, StoredAlert
+from celsched.store.alerts import OPEN, PENDING, RESOLVED
 
 app = new_typer(invoke_without_command=True)
 
@@ -37,25 +37,23 @@ class AlertState(StrEnum):
 
 
 _STATES = {AlertState.LIVING: (OPEN, PENDING), AlertState.ALL: ()}
+_PLAIN = AlertFilter((OPEN,))
+"""What is listed where nothing is asked for."""
 _FULL = tuple(Column(key) for key in (
     "id", "kind", "severity", "state", "subject", "summary", "since", "opened_at", "seen_at", "resolved_at",
     "resolved_by", "acknowledged_at", "acknowledged_by", "note", "silence_id", "muted_by", "queue_name", "labels",
     "execution_id", "fire_time", "last_success_at", "error", "count", "command", "runbook", "fingerprint",
 ))  # fmt: skip
-_EYES = (
-    Column("id", kind=Kind.WORD),
-    Column("severity", kind=Kind.WORD, style=severity_style),
-    Column("kind", kind=Kind.WORD, rank=1),
-    Column("summary", least=30),
-    Column("marks", least=10, rank=3),
-    Column("since", kind=Kind.TIME, rank=2),
-)
 _COUNTS = (
     Column("kind", kind=Kind.WORD),
     Column("severity", kind=Kind.WORD, style=severity_style),
-    *(Column(key, kind=Kind.NUMBER) for key in ("open", "acknowledged", "quiet", "pending", "resolved")),
+    Column("open", kind=Kind.NUMBER),
+    Column("acknowledged", "ack", kind=Kind.NUMBER),
+    *(Column(key, kind=Kind.NUMBER) for key in ("quiet", "pending", "resolved")),
     Column("oldest", kind=Kind.TIME),
 )
+_MAY_BE_IDLE = frozenset({"acknowledged", "quiet", "pending", "resolved"})
+"""Columns that eyes get only where there is something in them."""
 
 
 @app.callback()
@@ -85,30 +83,23 @@ def alerts(  # noqa: PLR0913  a command's options
     begin = instant_option(since, "--since", scope.zone, scope.now())
     subject = schedule and unicodedata.normalize("NFC", schedule)
     wanted = AlertFilter(_STATES.get(state, (state.value,)), kind or (), severity, subject, begin)
-    cli.write(_counts(scope, wanted) if summary else _listed(cli, scope, wanted, limit, output), output)
+    if summary:
+        cli.write(_counts(scope, wanted, eyes=for_eyes(cli, output)), output)
+        return
+    cli.write(_listed(scope, wanted, limit, eyes=for_eyes(cli, output)), output)
+    if (more := operations.count(scope, wanted) - limit) > 0:
+        cli.say(f"{more} more fit: add --limit {more + limit}")
 
 
-def _counts(scope: Scope, wanted: AlertFilter) -> Table:
+def _counts(scope: Scope, wanted: AlertFilter, *, eyes: bool) -> Table:
     keys = [column.key for column in _COUNTS]
     rows = [{key: getattr(one, key) for key in keys} for one in operations.summary(scope, wanted)]
-    return Table(_COUNTS, rows, "kind", "nothing is wrong")
+    return Table(busy(_COUNTS, rows, _MAY_BE_IDLE) if eyes else _COUNTS, rows, "kind", "nothing is wrong")
 
 
-def _listed(cli: CliContext, scope: Scope, wanted: AlertFilter, limit: int, output: OutputMode | None) -> Table:
-    found = operations.listing(scope, wanted, limit)
-    rows: list[dict[str, Any]] = [{**alert_row(one), "marks": _marks(one)} for one in found]
-    return Table(_EYES if for_eyes(cli, output) else _FULL, rows, "id", "no alert fits")
-
-
-def _marks(alert: StoredAlert) -> str | None:
-    """Return in few words what keeps messages about it from being sent."""
-    marks = [
-        alert.state if alert.state != OPEN else None,
-        f"ack {alert.acknowledged_by}" if alert.acknowledged_by else None,
-        f"silence {alert.silence_id}" if alert.silence_id is not None else None,
-        f"muted by {alert.muted_by}" if alert.muted_by else None,
-    ]
-    return ", ".join(mark for mark in marks if mark) or None
+def _listed(scope: Scope, wanted: AlertFilter, limit: int, *, eyes: bool) -> Table:
+    rows = [eyes_row(one) if eyes else alert_row(one) for one in operations.listing(scope, wanted, limit)]
+    return Table(busy(EYES, rows, {"marks"}) if eyes else _FULL, rows, "id", "no alert is open" if wanted == _PLAIN else "no alert fits")
 
 
 @app.command("test")

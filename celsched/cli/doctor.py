@@ -72,5 +72,5 @@ def _advise(cli: CliContext, checks: Sequence[Check]) -> None:
     for fix, numbers in mends.items():
         cli.print(f"{fix}  # {', '.join(numbers)}")
     counts = Counter(check.found.verdict for check in checks)
-    words = {Verdict.PASS: "pass", Verdict.WARN: "warn", Verdict.FAIL: "failed", Verdict.SKIP: "skipped"}
+    words = {Verdict.PASS: "passed", Verdict.WARN: "warned", Verdict.FAIL: "failed", Verdict.SKIP: "skipped"}
     cli.say(f"{len(checks)} checks: " + ", ".join(f"{counts[one]} {words[one]}" for one in Verdict if counts[one]))

@@ -10,19 +10,22 @@ from celsched.timing.zone import zone
 
 _BARS = "▁▂▃▄▅▆▇█"
 _STEPS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+_TOLD = (("s", 1, 60), ("min", 60, 60), ("h", 3_600, 24), ("d", 86_400, 1_000))
 _FAR = timedelta(days=60)
 
 
 def relative(instant: datetime, now: datetime, zone_key: str = "UTC") -> str:
-    """Return `in 3 h`, `5 min ago`, `now`; a date in the zone where it is over 60 days away."""
+    """Return `in 3 h`, `5 min ago`, `now`; a date in the zone where it is over 60 days away.
+
+    Rounded, not cut: of what was just asked for 2 h nobody wants to read that it ends in 1 h.
+    """
     distance = instant - now
     if abs(distance) > _FAR:
         return f"{instant.astimezone(zone(zone_key)):%Y-%m-%d}"
     seconds = abs(distance).total_seconds()
-    unit, size = next(((unit, size) for unit, size in _STEPS if seconds >= size), ("s", 1))
-    amount = int(seconds // size)
-    if amount == 0:
+    if seconds < 1:
         return "now"
+    amount, unit = next((round(seconds / size), unit) for unit, size, most in _TOLD if round(seconds / size) < most)
     return f"in {amount} {unit}" if distance > timedelta(0) else f"{amount} {unit} ago"
 
 

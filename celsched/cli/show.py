@@ -10,7 +10,7 @@ from celsched.cli.lazy import new_typer
 from celsched.cli.lists import for_eyes
 from celsched.cli.output import Column, Kind, OutputOption, Sheet
 from celsched.cli.scope import scope_of
-from celsched.cli.show_alert import alert_fields
+from celsched.cli.show_alert import alert_fields, known_fields
 from celsched.cli.show_definition import schedule_fields, task_fields
 from celsched.cli.show_execution import attempts_table, execution_fields, for_programs, log_lines
 from celsched.operations import alerts as alert_operations
@@ -76,4 +76,4 @@ def alert(
     """Show an alert: what is wrong and since when, what is known about it, who did what, the next command."""
     cli = CliContext.of(ctx)
     found = alert_operations.detail(scope_of(cli), number)
-    cli.write_sheet(Sheet(alert_fields(found), "id"), output)
+    cli.write_sheet(Sheet(known_fields(found) if for_eyes(cli, output) else alert_fields(found), "id"), output)

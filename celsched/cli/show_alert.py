@@ -1,20 +1,53 @@
 """Owns the fields of one alert and their order. It never looks anything up."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from celsched.cli.table import Column, Kind
 from celsched.domain.health.kinds import KINDS, Severity
 from celsched.operations.alerts import Detail
-from celsched.store.alerts import StoredAlert
+from celsched.store.alerts import OPEN, StoredAlert
 
+_TITLES = {"seen_at": "last seen", "command": "next command", "count": "how many", "error": "last error line"}
+_FIRST = ("id", "kind", "severity", "state", "subject", "summary", "command", "runbook")
 _COLOURS = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
 
 def severity_style(value: object) -> str | None:
     """Return the style of a severity."""
     return _COLOURS.get(Severity(str(value)))
+
+
+EYES = (
+    Column("id", kind=Kind.WORD),
+    Column("severity", kind=Kind.WORD, style=severity_style),
+    Column("what", "alert", least=30),
+    Column("marks", least=10, rank=1),
+    Column("since", kind=Kind.TIME, rank=2),
+)
+"""An alert in a list for a person: kind and summary are one sentence, which has the room that the terminal has."""
+
+
+def eyes_row(alert: StoredAlert) -> dict[str, Any]:
+    """Return the values of `EYES`."""
+    return {**alert_row(alert), "what": f"{alert.kind}: {alert.summary}", "marks": _marks(alert)}
+
+
+def _marks(alert: StoredAlert) -> str | None:
+    """Return in few words what keeps messages about it from being sent."""
+    marks = [
+        alert.state if alert.state != OPEN else None,
+        f"ack {alert.acknowledged_by}" if alert.acknowledged_by else None,
+        f"silence {alert.silence_id}" if alert.silence_id is not None else None,
+        f"muted by {alert.muted_by}" if alert.muted_by else None,
+    ]
+    return ", ".join(mark for mark in marks if mark) or None
+
+
+def busy(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], idle: Container[str]) -> list[Column]:
+    """Return the columns without those of `idle` in which there is nothing in any row."""
+    return [one for one in columns if one.key not in idle or any(row[one.key] for row in rows)]
 
 
 def alert_row(alert: StoredAlert) -> Mapping[str, Any]:
@@ -62,7 +95,15 @@ def alert_fields(found: Detail) -> list[tuple[Column, Any]]:
         "over_when": kind.over,
     }
     styles = {"severity": severity_style}
-    return [(Column(key, kind=_kind(value), style=styles.get(key)), value) for key, value in row.items()]
+    return [
+        (Column(key, _TITLES.get(key), kind=_kind(value), style=styles.get(key)), value) for key, value in row.items()
+    ]
+
+
+def known_fields(found: Detail) -> list[tuple[Column, Any]]:
+    """Return the fields in which there is something, with what to type at once: half of an alert may be blank."""
+    fields = [(column, value) for column, value in alert_fields(found) if value is not None and value not in ("", {})]
+    return sorted(fields, key=lambda field: _FIRST.index(field[0].key) if field[0].key in _FIRST else len(_FIRST))
 
 
 def _kind(value: object) -> Kind:

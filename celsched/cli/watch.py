@@ -8,10 +8,11 @@ import typer
 from celsched.cli.context import CliContext
 from celsched.cli.daemon_parts import watcher_of
 from celsched.cli.exits import ExitCode
+from celsched.cli.lists import for_eyes
 from celsched.cli.log_output import log_to
 from celsched.cli.metrics_option import MetricsOption, answering
-from celsched.cli.output import Column, Kind, OutputMode, OutputOption, Table
-from celsched.cli.show_alert import alert_row
+from celsched.cli.output import Column, OutputMode, OutputOption, Table
+from celsched.cli.show_alert import EYES, alert_row, busy, eyes_row
 from celsched.cli.storage import store_of
 from celsched.domain.health import Severity
 from celsched.errors import UsageError
@@ -22,15 +23,10 @@ from celsched.runloop import stop_on_signals
 from celsched.service import ServiceManager
 from celsched.settings.load import notify_socket
 
-_COLUMNS = (
-    Column("id", kind=Kind.WORD),
-    Column("severity", kind=Kind.WORD),
-    Column("kind", kind=Kind.WORD),
-    Column("subject"),
-    Column("summary"),
-    Column("opened_at", "opened", Kind.TIME, rank=1),
-    *(Column(key, terminal=False) for key in ("since", "command", "acknowledged_at", "silence_id", "muted_by")),
-)
+_COLUMNS = tuple(Column(key) for key in (
+    "id", "severity", "kind", "subject", "summary", "opened_at", "since", "command", "acknowledged_at", "silence_id",
+    "muted_by",
+))  # fmt: skip
 
 
 def watch(
@@ -69,9 +65,12 @@ def watch(
 
 
 def _show(cli: CliContext, result: CheckResult, severity: Severity, output: OutputMode | None) -> int:
-    keys = [column.key for column in _COLUMNS]
-    rows = [{key: row[key] for key in keys} for row in map(alert_row, result.firing)]
-    cli.write(Table(_COLUMNS, rows, "id", "nothing fires"), output)
+    if for_eyes(cli, output):
+        rows = [eyes_row(one) for one in result.firing]
+        table = Table(busy(EYES, rows, {"marks"}), rows, "id", "nothing fires")
+    else:
+        table = Table(_COLUMNS, [alert_row(one) for one in result.firing], "id", "nothing fires")
+    cli.write(table, output)
     for gap in result.gaps:
         if not gap.told:
             cli.warn(f"could not {gap.place}: {Redactor().text(gap.why)}")

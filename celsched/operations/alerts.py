@@ -35,6 +35,11 @@ def summary(scope: Scope, wanted: AlertFilter) -> list[Tally]:
     return scope.store.read(lambda tx: alert_desk.tallies(tx, wanted))
 
 
+def count(scope: Scope, wanted: AlertFilter) -> int:
+    """Return how many alerts there are of all kinds."""
+    return sum(one.open + one.pending + one.resolved for one in summary(scope, wanted))
+
+
 @dataclass(frozen=True, slots=True)
 class Detail:
     """An alert with the silence that covers it."""

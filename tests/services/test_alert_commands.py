@@ -140,9 +140,54 @@ def test_a_person_reads_when_and_how_long_ago(store: Store, tmp_path: Path, monk
     out = Terminal()
     cli = CliContext(stdin=io.StringIO(), stdout=out, stderr=io.StringIO(), env={}, cwd=tmp_path)
     assert main(("show", "alert", "1"), cli=cli) == 0
-    for field in ("since", "opened at", "seen at"):
+    for field in ("since", "opened at", "last seen"):
         row = next(line for line in out.getvalue().splitlines() if line.startswith(f"{field} "))
         assert re.search(r" 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d \S+ \((.* ago|now)\)", row), row
+
+
+def seen_at_80(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[str, str]:
+    """Return what a person reads on a terminal of 80 columns, and what is said beside it."""
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "80")
+    out, err = Terminal(), io.StringIO()
+    cli = CliContext(stdin=io.StringIO(), stdout=out, stderr=err, env={}, cwd=tmp_path)
+    assert main(words, cli=cli) in {0, 1}
+    assert max(len(line) for line in out.getvalue().splitlines()) <= 80
+    return out.getvalue(), err.getvalue()
+
+
+def test_on_80_columns_lists_and_counts_are_whole(
+    call: Call, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = store.clock.now()
+    text = "execution 7 of " + "a name of some length " * 2 + "failed three times"
+    finding = Finding(AlertKind.CONSECUTIVE_FAILURES, "schedule:77", Severity.CRITICAL, "x", text, now, queue=NAME)
+    store.write(lambda tx: alerts.settle(tx, [finding], set(), now))
+    listed = seen_at_80(tmp_path, monkeypatch, "alerts")[0].splitlines()
+    at = next(number for number, line in enumerate(listed) if "consecutive_failures: execution 7 of" in line)
+    assert "failed three times" in " ".join(listed[at + 1 : at + 3]), "a sentence has most of the width"
+    assert "MARKS" not in seen_at_80(tmp_path, monkeypatch, "alerts")[0]
+    assert "ack " not in seen_at_80(tmp_path, monkeypatch, "alerts")[0]
+    call("ack", "1")
+    assert "ack " in seen_at_80(tmp_path, monkeypatch, "alerts")[0]
+    assert "daemon_down: no daemon has ever run" in seen_at_80(tmp_path, monkeypatch, "watch", "--once")[0]
+    counts = seen_at_80(tmp_path, monkeypatch, "alerts", "--summary", "--kind", "missed")[0]
+    assert re.search(r"^KIND +SEVERITY +OPEN +ACK +OLDEST *$", counts, re.MULTILINE)
+    assert re.search(r"^missed +critical +1 +1 ", counts, re.MULTILINE)
+
+
+def test_a_list_that_is_cut_says_how_many_more_there_are(call: Call) -> None:
+    assert call("alerts", "--limit", "1").err == "1 more fit: add --limit 2\n"
+    assert call("alerts", "--limit", "2").err == ""
+    assert call("alerts", "--limit", "1", "--severity", "critical").err == ""
+
+
+def test_a_person_is_spared_what_is_not_known(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, _ = seen_at_80(tmp_path, monkeypatch, "show", "alert", "1")
+    titles = [line.split("  ")[0] for line in shown.splitlines() if line[:1].strip()]
+    assert titles[:7] == ["id", "kind", "severity", "state", "subject", "summary", "next command"]
+    assert "resolved by" not in titles
+    assert rows(call, "show", "alert", "1")["resolved_by"] is None
 
 
 def test_a_resolved_one_says_whether_it_comes_back(call: Call, store: Store) -> None:
