@@ -158,6 +158,7 @@ class Observer:
             daemons=[one for one in running_now if one.kind == "daemon"],
             daemon_stopped_at=everybody.daemon_stopped_at,
             watchers=[one for one in running_now if one.kind == "watcher"],
+            watcher_stopped_at=everybody.watcher_stopped_at,
             clock=self._clock,
             broker=self.around.broker.answer() if self.around.broker else None,
             openings=_openings(tx, look),

@@ -37,7 +37,8 @@ class WatcherCheck:
         seen = self._store.read(lambda tx: watch_machine.everybody(tx, now))
         watchers = heard(self._silence, [one for one in seen.of("watcher") if one.stopped_at is None], now, moment)
         unread = hidden(seen.unread, watchers, self._heartbeat)
-        look = Look(now, self._heartbeat, rules=self._rules, machine=MachineFacts(watchers=watchers), unread=unread)
+        machine = MachineFacts(watchers=watchers, watcher_stopped_at=seen.watcher_stopped_at)
+        look = Look(now, self._heartbeat, rules=self._rules, machine=machine, unread=unread)
         judgement = examine(look)
         findings = judgement.findings
         self._gaps.tell(judgement.gaps())

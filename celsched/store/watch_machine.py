@@ -30,6 +30,7 @@ class Instances:
 
     seen: list[Seen]
     daemon_stopped_at: datetime | None
+    watcher_stopped_at: datetime | None
     unread: Sequence[Unread] = ()
 
     def of(self, kind: str) -> list[Seen]:
@@ -46,8 +47,9 @@ def everybody(tx: Connection, duplicates_since: datetime, gaps: list[Gap] | None
     seen = readable(tx, query.order_by(i.beat_at.desc()), i.id, "instance", lambda row: Seen(**row), lost)
     if gaps is not None:
         gaps += lost
-    stopped_at = tx.scalar(select(func.max(i.stopped_at)).where(i.kind == "daemon"))
-    return Instances(seen, stopped_at, _running(tx, lost) if lost else ())
+    last = select(i.kind, func.max(i.stopped_at)).where(i.kind.in_(("daemon", "watcher"))).group_by(i.kind)
+    stopped = {row[0]: row[1] for row in tx.execute(last)}
+    return Instances(seen, stopped.get("daemon"), stopped.get("watcher"), _running(tx, lost) if lost else ())
 
 
 def _running(tx: Connection, lost: Iterable[Gap]) -> list[Unread]:

@@ -84,6 +84,19 @@ def test_a_watcher_that_was_stopped_or_never_came_is_missed_by_nobody(
     assert _firing(store) == []
 
 
+def test_one_that_died_long_ago_is_not_missed_when_its_successor_is_stopped(
+    store: Store, clock: ManualClock, watcher: Presence
+) -> None:
+    clock.advance(timedelta(days=1))
+    successor = Presence(store, clock, "watcher", every=HEARTBEAT)
+    successor.beat()
+    successor.leave()
+
+    _pass(_check(store, clock), clock, 10)
+
+    assert _firing(store) == []
+
+
 def test_it_can_be_switched_off(store: Store, clock: ManualClock, watcher: Presence) -> None:
     off = RuleBook({AlertKind.WATCH_DOWN: Tuning(enabled=False)})
 

@@ -74,6 +74,7 @@ def test_a_stopped_instance_that_cannot_be_read_hides_nothing(store: Store, cloc
     _beside_an_instance(store, scope, "daemon")
     stopped = update(instances).where(instances.c.kind == "daemon").values(stopped_at=clock.now())
     store.write(lambda tx: tx.execute(stopped))
+    clock.advance(4 * HEARTBEAT)
     result = Watcher(store, clock, rules=RuleBook(), heartbeat=HEARTBEAT, settings={}).run_once()
     assert K.DAEMON_DOWN in {one.kind for one in result.firing}
 

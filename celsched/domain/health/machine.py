@@ -4,15 +4,15 @@ Clock and broker are as seen from one machine: what a watcher elsewhere has foun
 That the store is away no look at it can find: `monitor.outage` tells it, and opens its alert once the store answers.
 """
 
-from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from shlex import quote
 
 from celsched.domain.health import flapping
 from celsched.domain.health.finding import Evidence, Finding, span
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.look import Judge, Look
-from celsched.domain.health.machine_facts import MachineFacts
+from celsched.domain.health.machine_facts import MachineFacts, Seen
 from celsched.domain.health.subjects import living_of, same
 from celsched.domain.health.watched import Living
 
@@ -31,27 +31,41 @@ def daemon_down(look: Look) -> Iterator[Finding]:
     facts = look.machine
     if facts is None or not facts.active_schedules:
         return
-    heard, stopped = min(facts.daemons, key=lambda one: one.silent, default=None), facts.daemon_stopped_at
-    if heard is not None and heard.silent <= look.rule(AlertKind.DAEMON_DOWN).number("heartbeats") * look.heartbeat:
+    heard, stopped = _last(look, facts.daemons, facts.daemon_stopped_at)
+    silent = heard.silent if heard is not None else stopped
+    if silent is not None and silent <= look.rule(AlertKind.DAEMON_DOWN).number("heartbeats") * look.heartbeat:
         return
-    since = stopped or look.now
+    since = look.now if silent is None else look.now - silent
     if heard is not None:
-        since = look.now - heard.silent
         summary = f"no daemon is running: the last one was heard of {span(heard.silent)} ago"
     elif stopped is not None:
-        summary = f"no daemon is running: the last one was stopped {span(look.now - stopped)} ago"
+        summary = f"no daemon is running: the last one was stopped {span(stopped)} ago"
     else:
         summary = "no daemon has ever run on this store"
-    plural = "" if facts.active_schedules == 1 else "s"
-    summary += f"; {facts.active_schedules} active schedule{plural} wait for one (`celsched run`)"
+    waiting = (
+        "1 active schedule waits" if facts.active_schedules == 1 else f"{facts.active_schedules} active schedules wait"
+    )
+    summary += f"; {waiting} for one (`celsched run`)"
     evidence = Evidence(command="celsched run", count=facts.active_schedules)
     yield Finding(AlertKind.DAEMON_DOWN, "all", Severity.CRITICAL, "daemon", summary, since, evidence=evidence)
 
 
+def _last(look: Look, seen: Iterable[Seen], stopped_at: datetime | None) -> tuple[Seen | None, timedelta | None]:
+    """Return the last of those that have not stopped, None where one was stopped later; and how long ago that was.
+
+    One that died, of which nobody can tell that it has stopped, stays among the instances for weeks.
+    """
+    heard = min(seen, key=lambda one: one.silent, default=None)
+    stopped = None if stopped_at is None else abs(look.now - stopped_at)  # the clock may have been set back since
+    later = heard is not None and stopped is not None and stopped < heard.silent
+    return None if later else heard, stopped
+
+
 def watch_down(look: Look) -> Iterator[Finding]:
     """There were watchers that nobody stopped, and none has been heard of."""
-    watchers = look.machine.watchers if look.machine else ()
-    last = min(watchers, key=lambda one: one.silent, default=None)
+    if look.machine is None:
+        return
+    last, _ = _last(look, look.machine.watchers, look.machine.watcher_stopped_at)
     patience = look.rule(AlertKind.WATCH_DOWN).number("heartbeats") * max(look.heartbeat, WATCH_EVERY)
     if last is None or last.silent <= patience:
         return

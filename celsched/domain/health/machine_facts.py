@@ -83,6 +83,7 @@ class MachineFacts:
     daemons: Sequence[Seen] = ()
     daemon_stopped_at: datetime | None = None
     watchers: Sequence[Seen] = ()
+    watcher_stopped_at: datetime | None = None
     clock: ClockReading | None = None
     broker: Answer | None = None
     openings: Sequence[Openings] = ()

@@ -54,6 +54,18 @@ def test_daemon_down_when_all_were_stopped_or_none_ever_ran() -> None:
     assert "ever run" in only(daemon_down, _daemons()).summary
 
 
+def test_a_daemon_that_was_just_stopped_may_be_started_again() -> None:
+    assert nothing(daemon_down, _daemons(daemon_stopped_at=NOW - ALIVE))
+    assert only(daemon_down, _daemons(daemon_stopped_at=NOW - DEAD)).since == NOW - DEAD
+    assert not nothing(daemon_down, _daemons(daemon_stopped_at=NOW + HOUR)), "the clock was set back"
+
+
+def test_a_daemon_that_died_long_ago_is_not_the_last_one_where_another_was_stopped_since() -> None:
+    found = only(daemon_down, _daemons(100 * HOUR, daemon_stopped_at=NOW - HOUR))
+    assert (found.since, "stopped 60 min ago" in found.summary) == (NOW - HOUR, True)
+    assert only(daemon_down, _daemons(HOUR, daemon_stopped_at=NOW - 100 * HOUR)).since == NOW - HOUR
+
+
 def test_without_active_schedules_nobody_misses_a_daemon() -> None:
     assert nothing(daemon_down, _machine(daemons=[_seen("daemon", HOUR)]))
 
@@ -66,6 +78,12 @@ def test_watch_down_when_the_last_watcher_died() -> None:
 
     assert (found.fingerprint, found.severity, found.since) == ("watch_down:all", Severity.CRITICAL, NOW - DEAD)
     assert f'"{HERE}"' in found.summary
+
+
+def test_a_watcher_that_died_long_ago_is_not_missed_again_when_its_successor_is_stopped() -> None:
+    watchers = [_seen("watcher", 100 * HOUR)]
+    assert nothing(watch_down, _machine(watchers=watchers, watcher_stopped_at=NOW - HOUR))
+    assert not nothing(watch_down, _machine(watchers=watchers, watcher_stopped_at=NOW - 101 * HOUR))
 
 
 def test_a_watcher_reports_at_its_looks_however_short_the_heartbeat_is() -> None:
