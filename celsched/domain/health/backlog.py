@@ -49,7 +49,7 @@ def backlog(look: Look) -> Iterator[Finding]:
             Severity.CRITICAL if beyond else Severity.WARNING,
             queue,
             f'{line.depth} executions wait in queue "{queue}", the oldest for {span(age)}{than}{more}',
-            line.oldest.due_at,
+            look.since(AlertKind.BACKLOG, f"queue:{queue}", line.oldest.due_at),
             queue=queue,
             labels=labels,
             evidence=Evidence(execution=line.oldest.oldest, count=line.depth, command="celsched doctor"),

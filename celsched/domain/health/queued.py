@@ -49,7 +49,7 @@ def queued_too_long(look: Look) -> Iterator[Finding]:
             first.subject,
             f'execution {execution} of "{first.subject}"{many} was sent to queue "{first.queue}" {span(waited)} ago '
             f"and no worker has taken it{usual}",
-            look.now - waited,
+            look.since(AlertKind.QUEUED_TOO_LONG, scope, first.sent_at),
             first.schedule_id,
             first.queue,
             first.labels,

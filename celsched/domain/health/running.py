@@ -53,7 +53,7 @@ def too_long(look: Look) -> Iterator[Finding]:
             Severity.CRITICAL if at_soft else Severity.WARNING,
             worst.subject,
             f'execution {worst.execution} of "{worst.subject}" has been running for {span(took)}{usual}{more}',
-            worst.started_at,
+            look.since(AlertKind.TOO_LONG, scope, worst.started_at),
             worst.schedule_id,
             labels=worst.labels,
             evidence=evidence_of(
@@ -108,7 +108,7 @@ def too_short(look: Look) -> Iterator[Finding]:
                 Severity.WARNING,
                 watched.name,
                 f'execution {newest.execution} of "{watched.name}" succeeded after only {_exact(newest.took)}, {usual}',
-                newest.ended_at,
+                look.since(AlertKind.TOO_SHORT, f"schedule:{schedule_id}", newest.ended_at),
                 schedule_id,
                 event_at=newest.ended_at,
                 evidence=evidence_of(
@@ -150,7 +150,7 @@ def stuck_no_heartbeat(look: Look) -> Iterator[Finding]:
             worst.subject,
             f'execution {worst.execution} of "{worst.subject}"{more} runs, and worker {worst.worker} has been silent '
             f"for {span(worst.silent)}",
-            look.now - worst.silent,
+            look.since(AlertKind.STUCK_NO_HEARTBEAT, scope, look.now - worst.silent),
             worst.schedule_id,
             labels=worst.labels,
             evidence=evidence_of(look, worst.schedule_id, worst.execution, worst.fire_time, count=len(silent)),

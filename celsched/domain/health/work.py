@@ -36,7 +36,7 @@ def late_start(look: Look) -> Iterator[Finding]:
             Severity.CRITICAL if waited > 3 * limit else Severity.WARNING,
             late.subject,
             f'execution {late.oldest} of "{late.subject}"{many} has not started for {span(waited)}',
-            late.due_at,
+            look.since(AlertKind.LATE_START, scope, late.due_at),
             late.schedule_id,
             late.queue,
             late.labels,
@@ -90,7 +90,7 @@ def outbox_stuck(look: Look) -> Iterator[Finding]:
         "outbox",
         f'execution {oldest.oldest} of "{oldest.subject}"{many} has been due for {span(look.now - oldest.due_at)} '
         "and was not sent to its queue",
-        oldest.due_at,
+        look.since(AlertKind.OUTBOX_STUCK, "all", oldest.due_at),
         evidence=Evidence(oldest.oldest, oldest.fire_time, command="celsched doctor", count=count),
     )
 
@@ -107,14 +107,14 @@ def dup_delivery(look: Look) -> Iterator[Finding]:
         if look.now - newest >= quiet:
             continue
         count = sum(one.duplicates for one in workers)
-        times = "a message" if count == 1 else f"{count} messages"
+        times, scope = "a message" if count == 1 else f"{count} messages", f"host:{host}"
         yield Finding(
             AlertKind.DUP_DELIVERY,
-            f"host:{host}",
+            scope,
             Severity.WARNING,
             host,
             f'the broker handed workers on "{host}" {times} a second time; nothing ran twice',
-            newest,
+            look.since(AlertKind.DUP_DELIVERY, scope, newest),
             event_at=newest,
             evidence=Evidence(count=count, command="celsched instances"),
         )

@@ -177,6 +177,19 @@ def test_of_several_silent_runs_the_one_that_is_silent_longest_is_told() -> None
     assert (found.evidence.execution, found.evidence.count) == (3, 3)
 
 
+def test_what_goes_on_with_other_runs_has_been_wrong_since_the_first() -> None:
+    def seen(age: timedelta, living: Any = None) -> Any:
+        own = {**tuned(AlertKind.TOO_LONG, limit=MINUTE), **tuned(AlertKind.TOO_SHORT, limit=MINUTE)}
+        fresh = {1: _success(1, int(age / HOUR), at=NOW - age)}
+        facts = WorkFacts(running=[_runs(age, silent=age)], fresh=fresh)
+        return look(schedules=[watched(1, own=own)], work=facts, living=living or {})
+
+    for judge in (too_long, too_short, stuck_no_heartbeat):
+        first = only(judge, seen(5 * HOUR))
+        later = only(judge, seen(HOUR, left(first)))
+        assert (first.since, later.since) == (NOW - 5 * HOUR, NOW - 5 * HOUR), judge
+
+
 def test_a_share_lies_between_two_lengths_where_it_falls_so() -> None:
     lengths = [number * MINUTE for number in (5, 1, 3, 2, 4)]
 

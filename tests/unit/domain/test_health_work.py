@@ -8,6 +8,7 @@ import pytest
 from celsched.domain.execution import State
 from celsched.domain.health.backlog import backlog
 from celsched.domain.health.kinds import AlertKind, Severity
+from celsched.domain.health.look import Judge
 from celsched.domain.health.machine_facts import Seen
 from celsched.domain.health.queued import needs_waits, queued_too_long
 from celsched.domain.health.rules import Tuning
@@ -286,6 +287,20 @@ def test_dup_delivery_lasts_until_it_has_been_quiet_for_a_day() -> None:
     assert (found.fingerprint, found.severity) == ("dup_delivery:host:ماشین", Severity.WARNING)
     assert (found.event_at, found.evidence.count) == (NOW - HOUR, 3)
     assert nothing(dup_delivery, look(now=NOW + 23 * HOUR, work=_work(workers=workers)))
+
+
+def _all_of_an(age: timedelta) -> WorkFacts:
+    waiting = (_waits(age), _sent(age))
+    return _work(*waiting, workers=[_worker("q", duplicates=1, duplicate_at=NOW - age)])
+
+
+@pytest.mark.parametrize("judge", [late_start, queued_too_long, backlog, outbox_stuck, dup_delivery])
+def test_what_goes_on_with_others_has_been_wrong_since_the_first(judge: Judge) -> None:
+    first = only(judge, look(general=THRESHOLD, work=_all_of_an(5 * HOUR)))
+
+    later = only(judge, look(general=THRESHOLD, work=_all_of_an(HOUR), living=left(first)))
+
+    assert (first.since, later.since) == (NOW - 5 * HOUR, NOW - 5 * HOUR)
 
 
 def test_without_facts_nothing_is_judged() -> None:
