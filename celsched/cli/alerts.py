@@ -99,7 +99,8 @@ def _counts(scope: Scope, wanted: AlertFilter, *, eyes: bool) -> Table:
 
 def _listed(scope: Scope, wanted: AlertFilter, limit: int, *, eyes: bool) -> Table:
     rows = [eyes_row(one) if eyes else alert_row(one) for one in operations.listing(scope, wanted, limit)]
-    return Table(busy(EYES, rows, {"marks"}) if eyes else _FULL, rows, "id", "no alert is open" if wanted == _PLAIN else "no alert fits")
+    empty = "no alert is open" if wanted == _PLAIN else "no alert fits"
+    return Table(busy(EYES, rows, {"marks"}) if eyes else _FULL, rows, "id", empty)
 
 
 @app.command("test")

@@ -60,7 +60,8 @@ def _root(
     cli = CliContext.of(ctx)
     cli.flags.update(config=config, database_url=database_url)
     cli.verbosity = -1 if quiet else verbose
-    cli.daemon = ctx.invoked_subcommand in COMMANDS and COMMANDS[ctx.invoked_subcommand].daemon
+    cli.command = ctx.invoked_subcommand
+    cli.daemon = cli.command in COMMANDS and COMMANDS[cli.command].daemon
 
 
 def build() -> Any:
@@ -119,7 +120,7 @@ def _invoke(args: list[str], cli: CliContext) -> int:
 def _report(error: Exception, cli: CliContext) -> ExitCode:
     """Say on standard error what went wrong and what to do next; return the exit code."""
     if isinstance(error, Usage):
-        cli.stderr.write(explain(error))
+        cli.stderr.write(explain(error, cli.command))
         return ExitCode.USAGE
     if not isinstance(error, CelschedError):
         return _report_fault(error, cli)

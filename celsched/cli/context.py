@@ -38,6 +38,7 @@ class CliContext:
         self.stderr = stderr or sys.stderr
         self.flags: dict[str, object] = {}
         self.verbosity = 0
+        self.command: str | None = None
         self.daemon = False
         self.clock: Clock = clock or SystemClock()
         self.clock_given = clock is not None

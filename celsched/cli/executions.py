@@ -55,6 +55,7 @@ def executions(  # noqa: PLR0913  its options
     )
     page = browse.list_executions(scope, wanted, limit)
     columns = EYES if for_eyes(cli, output) else COLUMNS
-    cli.write(Table(columns, [row_of(one) for one in page.rows], name_key="id", empty="no execution fits"), output)
+    empty = "no execution yet" if wanted == Filter() else "no execution fits"
+    cli.write(Table(columns, [row_of(one) for one in page.rows], name_key="id", empty=empty), output)
     if page.before is not None:
         cli.say(f"older ones: add --before {page.before}")

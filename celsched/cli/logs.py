@@ -15,7 +15,6 @@ from celsched.cli.outcome import outcome_sentence
 from celsched.cli.output import OutputOption
 from celsched.cli.render_log import LogWriter
 from celsched.cli.scope import scope_of
-from celsched.errors import NotFound
 from celsched.operations.follow import Glimpse, Place, follow, last_lines, look, newest_of
 from celsched.operations.scope import Scope
 
@@ -82,7 +81,4 @@ def _end(scope: Scope, execution_id: int) -> Place | None:
 def _execution(scope: Scope, of: str) -> int:
     if of.isdecimal() and of.isascii():
         return int(of)
-    found = newest_of(scope, of)
-    if found is None:
-        raise NotFound(f"no execution of '{of}' has been recorded", hint="`celsched executions` lists what there is")
-    return found
+    return newest_of(scope, of)

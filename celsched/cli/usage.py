@@ -3,6 +3,8 @@
 It never knows what a command does.
 """
 
+import re
+
 import typer
 
 from celsched.domain.names import suggestion
@@ -13,6 +15,12 @@ Usage: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kin
 
 _WITH_VALUE = ("--config", "--database-url")
 _WITHOUT = ("--verbose", "--quiet")
+_NO_COMMAND = re.compile(r"No such command '(.*?)'\..*")
+_PYDANTIC = {
+    "Value error, ": "",
+    "Input should be a valid integer, unable to parse string as an integer": "it must be a whole number",
+    "Input should be ": "it must be ",
+}
 
 
 def hoisted(args: list[str]) -> list[str]:
@@ -32,19 +40,27 @@ def hoisted(args: list[str]) -> list[str]:
     return front + rest
 
 
-def explain(error: Exception) -> str:
-    """Return the lines for a mistake in the usage: what is wrong, what was perhaps meant, where help is."""
-    message = str(getattr(error, "format_message", lambda: str(error))()).replace("Value error, ", "")  # pydantic's
-    ctx = getattr(error, "ctx", None)
+def explain(error: Exception, command: str | None) -> str:
+    """Return the lines for a mistake in the usage: what is wrong, what was perhaps meant, where help is.
+
+    `command` is the one that was called, where it is known: not every mistake tells.
+    """
+    message = str(getattr(error, "format_message", lambda: str(error))())
     if type(error).__name__ == "NoArgsIsHelpError":
         return f"{message}\n"
-    lines = []
+    for theirs, ours in _PYDANTIC.items():
+        message = message.replace(theirs, ours)
+    ctx = getattr(error, "ctx", None)
+    path = ctx.command_path if ctx is not None else " ".join(filter(None, ("celsched", command)))
+    near = None
     option = getattr(error, "option_name", None)
     if option is not None and type(error).__name__ == "NoSuchOption":
         message = f"there is no option `{option}`"
         near = suggestion(option, _options(ctx))
-        lines += [f"hint: {near}"] if near else []
-    path = ctx.command_path if ctx is not None else "celsched"
+    elif (unknown := _NO_COMMAND.fullmatch(message)) is not None:
+        message = f"there is no command `{path} {unknown[1]}`"
+        near = suggestion(unknown[1], getattr(getattr(ctx, "command", None), "commands", ()))
+    lines = [f"hint: {near}"] if near else []
     return "\n".join([f"celsched: {_lowered(message)}", *lines, f"hint: `{path} --help` shows how it is used", ""])
 
 

@@ -1,13 +1,15 @@
 """Owns following executions while they run: new log lines and state, look by look. It changes nothing."""
 
 import threading
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from celsched.clock import Clock
 from celsched.domain.execution import TERMINAL, Execution, LogLine
+from celsched.errors import NotFound
 from celsched.operations.scope import Scope, not_found
-from celsched.store import executions, logs
+from celsched.store import definitions, executions, logs, overview
 from celsched.store.store import Tx
 
 Place = tuple[int, int]
@@ -72,17 +74,25 @@ def follow(
         clock.wait(never, _EVERY if left is None else min(_EVERY, left))
 
 
-def newest_of(scope: Scope, schedule: str) -> int | None:
-    """Return the newest execution of a schedule (or, where none has the name, of a task) that was not skipped."""
+def newest_of(scope: Scope, name: str) -> int:
+    """Return the newest execution of a schedule (or, where none has the name, of a task) that was not skipped.
 
-    def work(tx: Tx) -> int | None:
+    Raises:
+        NotFound: there is none, or nothing of this name was ever stored.
+    """
+    name = unicodedata.normalize("NFC", name)
+
+    def work(tx: Tx) -> int:
         for wanted in (
-            executions.Filter(schedule=schedule, with_skips=False),
-            executions.Filter(task=schedule, with_skips=False),
+            executions.Filter(schedule=name, with_skips=False),
+            executions.Filter(task=name, with_skips=False),
         ):
             found = executions.listing(tx, wanted, 1)
             if found:
                 return found[0].id
-        return None
+        if definitions.latest_schedule_id(tx, name) is None and not overview.task_was_known(tx, name):
+            known = [*definitions.schedule_names(tx), *definitions.task_names(tx)]
+            raise not_found("task or schedule", name, known)
+        raise NotFound(f"no execution of '{name}' has been recorded", hint="`celsched executions` lists what there is")
 
     return scope.store.read(work)

@@ -51,7 +51,10 @@ def not_found(kind: str, name: str | int, known: Iterable[str] = ()) -> NotFound
 def no_such_schedule(tx: Tx, name: str) -> NotFound:
     """Return the error where executions of a schedule are asked for: a task's name leads to what ran of it."""
     if not overview.task_was_known(tx, name):
-        return not_found("schedule", name, definitions.schedule_names(tx))
+        error = not_found("schedule", name, definitions.schedule_names(tx))
+        if name.isdecimal():
+            error.hint = f"if it is the id of an execution: `{command('show', 'execution', name)}`"
+        return error
     listed = command("executions", "--task", name)
     return NotFound(
         f"there is no schedule {name!r}",
