@@ -48,7 +48,7 @@ EYES = (
     Column("duration", "took", Kind.DURATION),
     Column("lateness", "late", Kind.DURATION, rank=3),
     Column("cause", kind=Kind.WORD, rank=4),
-    Column("remark", rank=1, least=18),
+    Column("remark", rank=1, least=18, most_lines=3),
     Column("queue_name", "queue", rank=6, least=12),
 )
 

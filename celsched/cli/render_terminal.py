@@ -13,6 +13,7 @@ from rich.text import Text
 from celsched.cli import format as human
 from celsched.cli.column_widths import GAP, Need, widths
 from celsched.cli.table import Column, Face, Kind, Sheet, Table, to_text
+from celsched.cli.wrapping import at_most
 
 _RIGHT = {Kind.NUMBER, Kind.PERCENT, Kind.SIZE, Kind.DURATION}
 
@@ -44,7 +45,7 @@ def draw_table(table: Table, face: Face) -> None:
             width=cells_wide,
         )
     for row_cells in cells:
-        drawn.add_row(*(row_cells[columns[place].key] for place in shared))
+        drawn.add_row(*(_shortened(row_cells[columns[place].key], columns[place], shared[place]) for place in shared))
     out.print(drawn)
 
 
@@ -91,7 +92,14 @@ def _instant(kind: Kind, value: datetime, face: Face) -> str:
     wall, told = human.wall(value, face.zone()), human.relative(value, face.now(), face.zone())
     if kind is Kind.BOTH:
         return wall if wall.startswith(told) else f"{wall} ({told})"  # one far away is told as its date
+    if kind is Kind.DUE and told.endswith("ago"):
+        return f"due {told}"
     return wall if kind is Kind.WALL else told
+
+
+def _shortened(text: Text, column: Column, width: int) -> Text:
+    """Return the value in no more lines than its column has; the command for one thing shows all of it."""
+    return text if column.most_lines is None else Text(at_most(text.plain, width, column.most_lines), style=text.style)
 
 
 def _need(column: Column, cells: Sequence[Mapping[str, Text]]) -> Need:

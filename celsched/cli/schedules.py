@@ -39,7 +39,7 @@ _FULL = (
 _EYES = (
     Column("name", "schedule", least=16),
     Column("status", kind=Kind.WORD, style=state_style),
-    Column("next_fire_time", "next", Kind.TIME),
+    Column("next_fire_time", "next", Kind.DUE),
     Column("last_state", "last", kind=Kind.WORD, style=state_style),
     Column("last_fire_time", "at", Kind.TIME, rank=3),
     Column("streak", kind=Kind.WORD, rank=1),

@@ -14,6 +14,7 @@ from celsched.domain.execution import State
 from celsched.operations.detail import ExecutionDetail, attempt_duration
 from celsched.operations.wording import moment, sentence
 
+_POINTING = 60
 _ATTEMPTS = (
     Column("attempt", kind=Kind.NUMBER),
     Column("state", kind=Kind.WORD, style=state_style),
@@ -23,7 +24,7 @@ _ATTEMPTS = (
     Column("peak_memory_bytes", "memory", Kind.SIZE, rank=5),
     Column("host", kind=Kind.WORD, rank=3),
     Column("pid", kind=Kind.NUMBER, rank=2),
-    Column("error", least=20),
+    Column("error", least=20, most_lines=3),
 )
 
 
@@ -68,8 +69,12 @@ def _progress(found: ExecutionDetail) -> str | None:
 
 
 def _traceback(found: ExecutionDetail) -> str | None:
+    """Return the traceback without the lines of carets that a terminal would break: broken they point at nothing."""
     last = found.attempts[-1] if found.attempts else None
-    return last.traceback.rstrip() if last and last.traceback else None
+    if not last or not last.traceback:
+        return None
+    lines = last.traceback.rstrip().split("\n")
+    return "\n".join(line for line in lines if len(line) <= _POINTING or line.strip("^~ "))
 
 
 def _json(value: Any) -> str:

@@ -20,6 +20,8 @@ class Kind(Enum):
     """Short text that is never broken: ids, states, queues."""
     TIME = "time"
     """A datetime, told from now."""
+    DUE = "due"
+    """A datetime to come, told from now; one that is past is due."""
     WALL = "wall"
     """A datetime, as wall time in the zone of the settings."""
     BOTH = "both"
@@ -39,7 +41,7 @@ class Column:
     `rank` 0 is always shown; on a terminal that is too narrow the highest rank goes first. `terminal` False keeps it
     out of terminals altogether. `least` is the width in cells below which a text is not squeezed; one of
     rank 5 and more is shown only where the others have twice that, or all they need. `style` names the rich style of a
-    value.
+    value. A text has at most `most_lines` on a terminal: so long a one is not what a list is read for.
     """
 
     key: str
@@ -48,6 +50,7 @@ class Column:
     rank: int = 0
     terminal: bool = True
     least: int = 12
+    most_lines: int | None = None
     style: Callable[[Any], str | None] | None = None
 
     @property

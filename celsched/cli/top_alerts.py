@@ -10,9 +10,10 @@ from itertools import product
 from rich.text import Text
 
 from celsched.cli.format import one_line
-from celsched.cli.top_cells import Cell, cut, high, line, squeezed, wrapped
+from celsched.cli.top_cells import Cell, high, line
 from celsched.cli.top_panes import ago, count_of, title
 from celsched.cli.top_view import Pane, View
+from celsched.cli.wrapping import cut, squeezed, wrapped
 from celsched.domain.health.kinds import Severity
 from celsched.operations.live import Snapshot
 from celsched.store.live import Firing

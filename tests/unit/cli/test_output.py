@@ -133,6 +133,26 @@ def test_terminal_table_fits_and_crops_no_name(width: int, monkeypatch: pytest.M
     assert ("TOOK" in text.splitlines()[0]) == (width >= 80), "the highest rank goes first"
 
 
+def test_a_long_remark_has_only_its_lines_on_a_terminal_and_is_whole_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    error = "ConnectionError: HTTPSConnectionPool(host='bank.example'): retries exceeded: گزارش پیدا نشد " * 3
+    rows, columns = [{"id": 1, "error": error}], [Column("id", kind=Kind.WORD), Column("error", most_lines=2)]
+    lines = _write(None, terminal=True, rows=rows, columns=columns)[0].splitlines()
+    assert len(lines) == 3
+    assert lines[1].rstrip().endswith("ConnectionError:")
+    assert lines[2].rstrip().endswith("…")
+    assert error in _write(None, rows=rows, columns=columns)[0]
+    short = [{"id": 1, "error": "failed"}]
+    assert "…" not in _write(None, terminal=True, rows=short, columns=columns)[0]
+
+
+def test_what_should_have_come_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = [{"next": NOW - timedelta(minutes=24)}, {"next": NOW + timedelta(minutes=24)}, {"next": NOW}]
+    lines = _write(None, terminal=True, rows=rows, columns=[Column("next", kind=Kind.DUE)])[0].splitlines()
+    assert [line.strip() for line in lines[1:]] == ["due 24 min ago", "in 24 min", "now"]
+
+
 def test_terminal_columns_line_up_for_persian(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     rows = [{"name": "فایل‌ها", "id": 1}, {"name": "日本", "id": 2}, {"name": "abc", "id": 3}]

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from rich.cells import cell_len
 
-from celsched.cli.top_cells import squeezed, wrapped
 from celsched.cli.top_layout import Wish, share_out
 from celsched.cli.top_view import Pane, View, press
+from celsched.cli.wrapping import at_most, squeezed, wrapped
 from celsched.domain.health.kinds import Severity
 from celsched.operations.live import Snapshot
 from celsched.store.live import Firing
@@ -105,6 +105,9 @@ def test_lines_are_broken_by_cells_and_long_words_are_cut() -> None:
     assert wrapped("a " + "b" * 9, 4) == ["a", "bbbb", "bbbb", "b"]
     assert wrapped("", 4) == [""]
     assert max(map(cell_len, wrapped(NAME, 10))) <= 10
+    assert at_most("one two three", 7, 2) == "one two\nthree"
+    assert at_most("one two three four", 7, 2) == "one two\nthree …"
+    assert at_most("日本語日本語日本語", 4, 2) == "日本\n語 …"
     assert squeezed("nightly backup 17", 12) == "nightly…p 17"
     assert squeezed("short", 12) == "short"
     assert cell_len(squeezed("日本語" * 9, 11)) <= 11
