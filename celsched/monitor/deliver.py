@@ -39,6 +39,8 @@ HOLD = timedelta(seconds=TIMEOUT + 10)
 """How long a leased message is left to its courier: longer than any send takes."""
 _PLAN_EVERY, _LOOK_EVERY, _FORGET_EVERY = 5.0, 2.0, 600.0
 _LONGEST_BACKOFF = 10.0
+_ENDING = 5.0
+"""Seconds that all channels together get to end what they are at: what is not done then is sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +234,9 @@ class Delivery:
             yield
         finally:
             stop.set()
+            until = self._clock.monotonic() + _ENDING
             for thread in threads:
-                thread.join(timeout=5)
+                thread.join(timeout=max(until - self._clock.monotonic(), 0))
 
     def _plan(self) -> float:
         self._planner.run_once()

@@ -19,6 +19,7 @@ from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.watched import RuleBook
 from celsched.domain.notice_times import NoticeTimes
 from celsched.domain.notices import Channel
+from celsched.monitor import deliver
 from celsched.monitor.deliver import Courier, Delivery, Plan, Planner
 from celsched.monitor.heart import Heart
 from celsched.monitor.outage import Outage, Straight
@@ -125,6 +126,30 @@ def test_a_channel_that_hangs_holds_up_no_other(store: Store, receiver: HttpRece
             message="the good one's message is recorded",
         )
         hangs.set()
+
+
+def test_many_channels_that_hang_end_together(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, hung, over = SystemClock(), [threading.Event() for _ in range(30)], threading.Event()
+
+    def hanging(event: threading.Event) -> Send:
+        def send(message: Outgoing) -> None:
+            event.set()
+            over.wait(60)
+
+        return send
+
+    monkeypatch.setattr(deliver, "_ENDING", 0.5)
+    queue(store, *(message(channel=str(number)) for number in range(len(hung))))
+    couriers = [
+        Courier(store, store.clock, str(number), hanging(event), fault=no_fault) for number, event in enumerate(hung)
+    ]
+    delivery = Delivery(Planner(store, store.clock, PLAN), couriers, outage_told_at_once(clock, []), clock)
+    with delivery.running(threading.Event()):
+        assert all(event.wait(30) for event in hung)
+        began = clock.monotonic()
+    assert clock.monotonic() - began < len(hung) * 0.5 / 2, "each had that long"
+    over.set()
+    wait_until(lambda: not any("courier" in one.name for one in threading.enumerate()), message="they have ended")
 
 
 def outage_told_at_once(clock: Clock, boxes: list[tuple[Channel, Straight]]) -> Outage:
