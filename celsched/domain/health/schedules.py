@@ -18,12 +18,18 @@ from celsched.domain.health.words import moment
 _FAILURES = (FAILED, TIMED_OUT, LOST)
 
 
+def _rests_for_good(watched: Watched) -> bool:
+    """Whether nothing more is to run: somebody switched it off, or it has ended. No better run would ever come."""
+    state = watched.state
+    return not watched.enabled or (state.next_fire_time is None and not state.paused and state.error is None)
+
+
 def failure_rate(look: Look) -> Iterator[Finding]:
     """So many of the last outcomes are failures; over below half of that."""
     kind = AlertKind.FAILURE_RATE
     for watched in look.schedules.values():
         failed = sum(map(watched.recent.count, _FAILURES))
-        if not failed:
+        if not failed or _rests_for_good(watched):
             continue
         ended, rule = len(watched.recent) - watched.recent.count(OVERLAPPED), watched.rules[kind]
         share, alert = failed / ended, look.alert(kind, watched.scope)
@@ -41,7 +47,7 @@ def overlap_skips(look: Look) -> Iterator[Finding]:
     kind = AlertKind.OVERLAP_SKIPS
     for watched in look.schedules.values():
         skipped = watched.recent.count(OVERLAPPED)
-        if not skipped:
+        if not skipped or _rests_for_good(watched):
             continue
         row = len(watched.recent) - len(watched.recent.rstrip(OVERLAPPED))
         rule, alert = watched.rules[kind], look.alert(kind, watched.scope)

@@ -147,6 +147,22 @@ def test_failure_rate_of_what_ended(recent: str, severity: Severity | None) -> N
     assert (finding.severity if finding else None) == severity
 
 
+@pytest.mark.parametrize(
+    ("rests", "over"),
+    [
+        ({"enabled": False, "next_fire_time": None, "active_since": None}, True),
+        ({"max_runs": 500, "next_fire_time": None}, True),
+        ({"paused_at": NOW - HOUR, "next_fire_time": None}, False),
+        ({"error": "no such zone", "next_fire_time": None}, False),
+    ],
+)
+def test_what_only_another_run_could_mend_is_over_where_none_is_to_come(rests: dict[str, Any], over: bool) -> None:
+    for kind, recent in ((K.FAILURE_RATE, "s" * 10 + "ffff"), (K.OVERLAP_SKIPS, "sooo")):
+        opened = found(kind, make_watched(recent=recent))
+        assert opened is not None
+        assert (found(kind, make_watched(recent=recent, **rests), living=[opened]) is None) is over
+
+
 def test_failure_rate_is_over_only_below_half_of_its_share() -> None:
     opened = found(K.FAILURE_RATE, make_watched(recent="s" * 16 + "ffff"))
     assert opened is not None
