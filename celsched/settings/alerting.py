@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from celsched.domain.health.rules import Layer, decode_tunings, encode_tunings
+from celsched.domain.health.kinds import OF_QUEUES, SWITCH_ONLY, UNLABELLED
+from celsched.domain.health.rules import Layer, Tuning, decode_tunings, encode_tunings
 from celsched.domain.health.watched import LabelRule
 from celsched.domain.names import suggestion
 from celsched.errors import InvalidDefinition
@@ -45,7 +46,20 @@ def _rule(raw: Any, number: int) -> LabelRule:
     labels = table.get("labels")
     if not isinstance(labels, Mapping) or not labels or not all(isinstance(text, str) for text in labels.values()):
         raise Unusable(f"needs in rule {number} `labels`, a table from text to text, not {labels!r}")
-    return LabelRule(dict(labels), _tunings(_table(table.get("alerts")), f"in rule {number}: "))
+    rule = LabelRule(dict(labels), _tunings(_table(table.get("alerts")), f"in rule {number}: "))
+    _require_met(rule, number)
+    return rule
+
+
+def _require_met(rule: LabelRule, number: int) -> None:
+    """Refuse what no alert would ever meet; whoever wrote it waits for it in vain."""
+    for kind, said in rule.tunings.items():
+        if kind in UNLABELLED:
+            raise Unusable(f"has in rule {number} `{kind}`, whose alerts carry no labels", "tune it in `alerts`")
+        switched = kind in SWITCH_ONLY and said == Tuning(enabled=said.enabled)  # by the labels of the schedules
+        if kind in OF_QUEUES and rule.labels.keys() != {"queue"} and not switched:
+            hint = 'for example labels = {queue = "reports"}'
+            raise Unusable(f"has in rule {number} `{kind}`, whose alerts carry the label `queue` and no other", hint)
 
 
 def _tunings(table: dict[str, Any], where: str) -> Layer:

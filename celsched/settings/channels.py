@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from celsched.domain.health.kinds import AlertKind
+from celsched.domain.health.kinds import UNLABELLED, AlertKind
 from celsched.domain.message_template import MessageTemplate, TemplateMistake
 from celsched.domain.names import suggestion
 from celsched.settings import decode as read
@@ -40,12 +40,15 @@ def channel(raw: Any, base: Path) -> NotifyTarget:
     default = Path(argv[0]).name if argv else target.reveal().partition(":")[0]
     name, secret = _value("name", table.get("name", default), read.word, "channel", base), table.get("key")
     called = f"channel {name!r}"
+    kinds, labels = _value("kinds", table.get("kinds", []), _KIND_LIST, called, base), _labels(table.get("labels", {}))
+    if labels and kinds and UNLABELLED.issuperset(kinds):
+        raise Unusable(f"has a {called} with `labels`, which no alert of its `kinds` carries", "leave `labels` out")
     return NotifyTarget(
         name=name,
         url=target,
         severities=_value("severity", table.get("severity", list(SEVERITIES)), _SEVERITY_LIST, called, base),
-        kinds=_value("kinds", table.get("kinds", []), _KIND_LIST, called, base),
-        labels=_labels(table.get("labels", {})),
+        kinds=kinds,
+        labels=labels,
         command=argv,
         key=None if secret is None else Secret(_value("key", secret, read.word, called, base)),
         template=_template(table["template"], name, target) if "template" in table else None,

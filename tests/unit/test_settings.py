@@ -196,11 +196,27 @@ def test_every_setting_is_read_from_the_file(folder: Path) -> None:
             r"celsched\.toml:1: `alerts` is not acceptable: there is no alert kind",
             "`failed`",
         ),
+        (
+            'notify = [{url = "json://h", kinds = "daemon_down,store_down", labels = {a = "b"}}]\n',
+            r"channel 'json' with `labels`, which no alert of its `kinds` carries",
+            "leave",
+        ),
         ("[alerts]\nfailed = {limit = 1}\n", r"`alerts\.failed` has no `limit`", "enabled"),
         ("alerts = 5\n", r"must be a table from alert kind", None),
         ("alert_rules = [{labels = {}, alerts = {}}]\n", r"needs in rule 1 `labels`", None),
         ('alert_rules = [{labels = {a = "b"}, alrts = {}}]\n', r"unknown key `alrts`", "`alerts`"),
         ('alert_rules = [{labels = {a = "b"}, alerts = {x = true}}]\n', r"in rule 1: there is no alert kind `x`", None),
+        ('alert_rules = [{labels = {a = "b"}, alerts = {daemon_down = false}}]\n', r"carry no labels", "in `alerts`"),
+        (
+            'alert_rules = [{labels = {a = "b"}, alerts = {backlog = {depth = 5}}}]\n',
+            r"label `queue` and no",
+            "queue =",
+        ),
+        (
+            'alert_rules = [{labels = {a = "b"}, alerts = {no_worker = {hold = 5}}}]\n',
+            r"label `queue` and no",
+            "queue =",
+        ),
         ("notify = [5]\n", r"must hold URLs or tables", None),
         (
             'broker_url = "redis://h/"\nbroker_key_prefix = "هلسا:"\n',
@@ -323,6 +339,14 @@ def test_child_of_an_embedded_flag_stays_embedded(folder: Path) -> None:
     _write(folder, 'broker_url = "redis://h/"\n')
     child = subprocess_environment(load({"broker_url": "embedded"}, {}, folder), {})
     assert load({}, child, folder).embedded
+
+
+def test_rules_that_queues_and_their_schedules_meet_are_taken(tmp_path: Path) -> None:
+    queue = '{labels = {queue = "q"}, alerts = {backlog = {depth = 5}, no_worker = {hold = 5}}}'
+    (tmp_path / "celsched.toml").write_text(
+        f'alert_rules = [{queue}, {{labels = {{a = "b"}}, alerts = {{no_worker = false, late_start = false}}}}]'
+    )
+    assert len(load({}, {}, tmp_path).alert_rules) == 2
 
 
 def test_alert_rules_are_read_from_the_file_and_handed_to_a_subprocess(tmp_path: Path) -> None:

@@ -188,5 +188,10 @@ SETTINGS_ONLY = frozenset({
 SWITCH_ONLY = frozenset({_K.NO_WORKER})
 """Kinds of queues that a definition can switch on or off, since it names the queue, and nothing more."""
 
+UNLABELLED = SETTINGS_ONLY - {_K.BACKLOG}
+"""Kinds whose alerts carry no labels."""
+OF_QUEUES = frozenset({_K.BACKLOG, _K.NO_WORKER})
+"""Kinds whose alerts carry the label `queue`, and no other."""
+
 KINDS: Mapping[AlertKind, Kind] = MappingProxyType({row.kind: row for row in _ROWS})
 """Every kind, in the order in which they are shown."""
