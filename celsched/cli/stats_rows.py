@@ -31,7 +31,7 @@ EYES = (
     Column("name"),
     Column("runs", kind=Kind.NUMBER),
     RATE,
-    Column("duration_p50", "p50", Kind.DURATION),
+    Column("duration_p50", "took p50", Kind.DURATION),
     Column("duration_p95", "p95", Kind.DURATION),
     Column("duration_p99", "p99", Kind.DURATION, rank=2),
     Column("duration_max", "max", Kind.DURATION, rank=3),
@@ -138,9 +138,13 @@ def eyes_fields(found: Overview) -> list[tuple[Column, Any]]:
         (Column("skipped", "skipped fire times"), _counts(found.skipped)),
         (Column("now"), _counts(asdict(found.live) | {"schedules due": found.due})),
     ]
-    if len(found.per_day) > 1:
-        fields.append((Column("per_day", kind=Kind.WORD), f"{bars(found.per_day)}  {_span(found.per_day)}"))
-        fields.append((Column("failures", kind=Kind.WORD, style=_bad_style), bad_bars(found.per_day) or None))
+    if len(found.per_day) > 1 and sums.runs:
+        fields.append(
+            (Column("per_day", "runs per day", kind=Kind.WORD), f"{bars(found.per_day)}  {_span(found.per_day)}")
+        )
+        fields.append(
+            (Column("failures", "failures per day", kind=Kind.WORD, style=_bad_style), bad_bars(found.per_day) or None)
+        )
     return fields
 
 
@@ -176,7 +180,9 @@ def _counts(counts: Mapping[str, int]) -> str | None:
 
 def _span(days: tuple[DayCount, ...]) -> str:
     shown = days[-_BARS:]
-    return f"{shown[0].date:%m-%d} to {shown[-1].date:%m-%d}, at most {max(d.succeeded + d.failed for d in shown):,}"
+    return (
+        f"{shown[0].date:%m-%d} to {shown[-1].date:%m-%d}, at most {max(d.succeeded + d.failed for d in shown):,} a day"
+    )
 
 
 def _subject(subject: Subject) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def queues(snapshot: Snapshot, width: int, height: int) -> list[Text]:
         )
         for one in snapshot.queues
     ]
-    head = line(width, Cell("QUEUES", style=_TITLE), Cell("due", 5, "dim", right=True),
+    head = line(width, Cell("QUEUES", 6, _TITLE), Cell(""), Cell("due", 5, "dim", right=True),
                 Cell("oldest", 6, "dim", right=True), Cell("workers", 7, "dim", right=True))  # fmt: skip
     idle = [line(width, Cell("nothing waits", style="dim"))]
     return high([head, *(rows or idle)], height, width)
@@ -123,7 +123,8 @@ def schedules(snapshot: Snapshot, view: View, width: int, height: int) -> list[T
     place = view.place(snapshot, Pane.SCHEDULES) if view.pane is Pane.SCHEDULES else None
     shown = window(len(snapshot.schedules), place, height - 1)
     rows = [_schedule(snapshot.schedules[at], snapshot.now, width, mark=at == place) for at in shown]
-    return high([title(width, "NEXT", focus=view.pane is Pane.SCHEDULES), *rows], height, width)
+    none = [line(width, Cell("no schedule has that in its name" if view.filter else "no schedules", style="dim"))]
+    return high([title(width, "NEXT", focus=view.pane is Pane.SCHEDULES), *(rows or none)], height, width)
 
 
 def _schedule(one: Coming, now: datetime, width: int, *, mark: bool) -> Text:

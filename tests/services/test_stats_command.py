@@ -47,8 +47,13 @@ def _fill(store: Store) -> None:
     store.write(lambda tx: tx.execute(insert(executions), rows))
 
 
-def _run(url: str, tmp_path: Path, *words: str) -> tuple[int, str, str]:
-    out, err = io.StringIO(), io.StringIO()
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def _run(url: str, tmp_path: Path, *words: str, terminal: bool = False) -> tuple[int, str, str]:
+    out, err = _Terminal() if terminal else io.StringIO(), io.StringIO()
     cli = CliContext(stdout=out, stderr=err, env={}, cwd=tmp_path, clock=ManualClock(START))
     code = main(["--database-url", url, "stats", "--since", "2026-02-28", "--until", "2026-03-02", *words], cli=cli)
     return int(code), out.getvalue(), err.getvalue()
@@ -123,6 +128,19 @@ def test_the_page_goes_to_standard_output_too(url: str, tmp_path: Path) -> None:
     code, out, err = _run(url, tmp_path, "report", "--html", "-")
     assert (code, err) == (0, "")
     assert out.startswith("<!doctype html>")
+
+
+def test_a_person_reads_what_the_numbers_and_bars_are_of(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "80")
+    text = _run(url, tmp_path, terminal=True)[1]
+    assert re.search(r"^runs per day +▁█  02-28 to 03-01, at most 10 a day$", text.replace(" \n", "\n"), re.MULTILINE)
+    assert "failures per day" in text
+    assert " TOOK P50 " in _run(url, tmp_path, "performance", terminal=True)[1]
+    nothing = _run(sqlite_url(tmp_path / "empty.db"), tmp_path, terminal=True)[1]
+    assert "per day" not in nothing
 
 
 def test_a_page_of_nothing_says_so(tmp_path: Path) -> None:

@@ -142,6 +142,27 @@ def test_a_filter_hides_rows_but_never_that_something_is_wrong() -> None:
     assert "nothing is wrong" in drawn(View(), 80, 24, snapshot=replace(hiding, alerts_hidden=0))
 
 
+def test_a_list_of_nothing_says_so() -> None:
+    nothing = replace(SNAPSHOT, schedules=[], queues=[], instances=[])
+    text = drawn(View(), 80, 24, snapshot=nothing)
+    for words in ("no schedules", "nothing waits", "nothing of celsched runs"):
+        assert words in text
+    assert "no schedule has that in its name" in drawn(View(filter="x"), 80, 24, snapshot=nothing)
+
+
+def test_ages_do_not_flicker_and_instances_keep_their_places() -> None:
+    fresh = replace(
+        SNAPSHOT, schedules=[coming("soon", SECOND / 3), coming("late", -SECOND / 3), coming("old", -SECOND)]
+    )
+    text = drawn(View(), 80, 24, snapshot=fresh)
+    assert "now        soon" in text
+    assert "now        late" in text
+    assert "due 1s     old" in text
+    turned = replace(SNAPSHOT, instances=SNAPSHOT.instances[::-1])
+    assert drawn(View(), 80, 24, snapshot=turned) == drawn(View(), 80, 24)
+    assert text.index("worker@host") < text.index("daemon@host"), "a silent one comes first"
+
+
 def test_what_ended_after_the_clock_was_asked_is_new() -> None:
     late = replace(SNAPSHOT, outcomes=[Outcome(1, "x", "failed", None, NOW + SECOND, None, 1)])
     assert "-1s" not in drawn(View(), 80, 24, snapshot=late)
