@@ -233,9 +233,14 @@ def _plan(
     known = {alert.fingerprint for alert in (*present.firing, *present.over)}
     known |= present.quiet.keys() | present.unread.keys()
     kept = {key: present.quiet.get(key, member) for key, member in group.members.items() if key in known}
-    if kept == group.members:
+    sent_at = group.sent_at
+    if sent_at is not None and sent_at > now + _AHEAD:
+        # Before the clock was set back. News need not wait for it, and what is repeated would else never be.
+        sent_at = now - times.group_interval
+    if kept == group.members and sent_at == group.sent_at:
         return None
-    return Planned(replace(group, version=group.version + 1, began_at=group.began_at or now, members=kept))
+    began_at = group.began_at or now
+    return Planned(replace(group, version=group.version + 1, began_at=began_at, sent_at=sent_at, members=kept))
 
 
 def _reason(group: Group, present: _Present, times: NoticeTimes, now: datetime) -> Reason | None:

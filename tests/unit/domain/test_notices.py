@@ -244,6 +244,16 @@ def test_a_failing_channel_is_told_of_by_another_one(planner: Planner) -> None:
     assert Planner(Channel("pager")).look(at(minutes=1), failing)
 
 
+def test_what_still_fires_is_repeated_although_the_clock_was_set_back_by_years(planner: Planner) -> None:
+    alert = make_alert()
+    assert planner.look(at(days=3650), alert)
+    assert planner.look(at(hours=1), alert) is None, "it was told"
+    assert planner.look(at(hours=2), alert) is None
+    notice = planner.look(at(hours=5), alert)
+    assert notice is not None
+    assert notice.reason is Reason.REPEAT
+
+
 def test_nothing_but_a_repeat_waits_for_a_clock_that_was_set_back(told: Planner) -> None:
     assert told.look(at(hours=-1), make_alert()) is None
     notice = told.look(at(hours=-1), make_alert(), make_alert(2, opened_at=at(hours=-1)))
