@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 _LONGEST_SLEEP = 1.0
 _PUBLISHER_SLEEP = 0.25
 _LONGEST_BACKOFF = 2.0
+_STUCK = 60.0
+"""Seconds after which a broker that takes nothing is no hiccup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Chore:
 class Daemon:
     """Runs until `stop` is set; whatever happens to store or broker it goes on, and says so once.
 
-    `extra` is called in every turn, `good` only after one that succeeded.
+    `extra` is called in every turn, `good` only after one that succeeded, with what is amiss all the same, if anything.
     """
 
     def __init__(
@@ -71,7 +73,7 @@ class Daemon:
         *,
         recover_every: timedelta,
         extra: Callable[[], None] | None = None,
-        good: Callable[[], None] | None = None,
+        good: Callable[[str | None], None] | None = None,
     ) -> None:
         self._parts = parts
         self._publisher_wake = WakeEvent(parts.clock)
@@ -128,9 +130,14 @@ class Daemon:
         if self._extra:
             self._extra()
         if self._good:
-            self._good()
+            self._good(self._gaps())
         parts.service.alive(f"last scan: {result.schedules} schedules due, {result.fires} dispatched")
         return None if result.full else self._pause(result)
+
+    def _gaps(self) -> str | None:
+        """Return what this daemon cannot do although it scans: who waits for its ping would take it for a sound one."""
+        stuck = self._parts.outbox.stuck_for()
+        return f"could not send what is due for {stuck:.0f} s" if stuck >= _STUCK else None
 
     def _pause(self, result: TickResult) -> float:
         coming = self._parts.store.read(due.next_wake)

@@ -53,14 +53,15 @@ class Outbox:
         self._was_down = False
         self._shut_until = 0.0
         """Until when (monotonic seconds) a broker that was down is left in peace."""
+        self._since: float | None = None
+        """Since when (monotonic seconds) nothing of what is due could be sent."""
 
     def run_once(self, stop: threading.Event) -> PublishResult:
         """Send one batch; raise what the store raises. A broker that is down is a result, not an error.
 
         Once `stop` is set nothing more is sent, and the leases of the rest are given back.
         """
-        shut = self._clock.monotonic() < self._shut_until
-        if shut or not self._store.read(lambda tx: outbox.any_due(tx, self._clock.now())):
+        if self._has_time():
             return PublishResult()
         parcels = self._take()
         sent: list[Parcel] = []
@@ -82,12 +83,26 @@ class Outbox:
         self._mark(sent)
         if self._was_down:
             log.info("the broker takes messages again", extra={"action": "broker_up"})
-        self._was_down, self._pause = False, _FIRST_PAUSE
+        self._was_down, self._pause, self._since = False, _FIRST_PAUSE, None
         return PublishResult(len(sent), full=len(parcels) >= outbox.BATCH)
+
+    def stuck_for(self) -> float:
+        """Return for how many seconds nothing of what is due could be sent, 0 where it can; any thread may ask."""
+        since = self._since
+        return 0.0 if since is None else self._clock.monotonic() - since
 
     def close(self) -> None:
         """Let go of the broker."""
         self._publisher.close()
+
+    def _has_time(self) -> bool:
+        """Whether nothing is to be sent now; else it counts from now on for how long it could not be."""
+        moment = self._clock.monotonic()
+        if moment < self._shut_until:
+            return True
+        due = self._store.read(lambda tx: outbox.any_due(tx, self._clock.now()))
+        self._since = None if not due else moment if self._since is None else self._since
+        return not due
 
     def _take(self) -> list[Parcel]:
         parcels = self._store.write(lambda tx: outbox.take(tx, self._clock.now(), self._republish, self._name))

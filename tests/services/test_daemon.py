@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -71,11 +72,15 @@ def _parts(store: Store, publisher: RecordingPublisher, *, address: str | None =
 
 @contextmanager
 def _running(
-    parts: Parts, extra: Callable[[], None] | None = None, *, recover_every: timedelta = 10 * SECOND
+    parts: Parts,
+    extra: Callable[[], None] | None = None,
+    *,
+    recover_every: timedelta = 10 * SECOND,
+    good: Callable[[str | None], None] | None = None,
 ) -> Iterator[Daemon]:
     """Run a daemon in a thread while the block lasts; it must stop by itself soon after it is asked to."""
     stop = threading.Event()
-    daemon = Daemon(parts, recover_every=recover_every, extra=extra)
+    daemon = Daemon(parts, recover_every=recover_every, extra=extra, good=good)
     thread = threading.Thread(target=daemon.run, args=(stop,))
     thread.start()
     try:
@@ -119,6 +124,29 @@ def test_a_fire_time_is_dispatched_and_published_and_a_request_at_once(
     assert instance.kind == "daemon"
     assert publisher.closed
     assert store.read(lambda tx: instances.running(tx, "daemon")) == []
+
+
+class StuckOutbox(Outbox):
+    """One whose broker has taken nothing for a while."""
+
+    def stuck_for(self) -> float:
+        return 90.0
+
+
+def test_a_daemon_that_scans_but_cannot_send_is_not_told_outside_as_a_sound_one(
+    store: Store, moving: ShiftedClock, publisher: RecordingPublisher
+) -> None:
+    heard: list[str | None] = []
+    parts = _parts(store, publisher)
+    with _running(parts, good=heard.append):
+        wait_until(lambda: heard, message="a good turn is told")
+    assert set(heard) == {None}
+
+    heard.clear()
+    stuck = StuckOutbox(store, store.clock, publisher, word="abc", republish=30 * SECOND)
+    with _running(replace(parts, outbox=stuck), good=heard.append):
+        wait_until(lambda: heard, message="a turn is told")
+    assert set(heard) == {"could not send what is due for 90 s"}
 
 
 def test_it_tells_the_service_manager_that_it_is_ready_lives_and_stops(

@@ -13,6 +13,7 @@ from celsched.dispatcher.publish import Outbox, PublishResult
 from celsched.domain.execution import State
 from celsched.domain.policy import RetryPolicy
 from celsched.errors import BrokerUnreachable
+from celsched.operations.control import cancel
 from celsched.operations.requests import RunNow, run_now
 from celsched.operations.scope import Scope
 from celsched.store.store import Store
@@ -54,6 +55,30 @@ def test_a_message_names_store_execution_and_attempt_and_nothing_else(
     assert (sent.message, sent.task_id) == (Message("abc", asked, 1), f"celsched-abc-{asked}.1.1")
     assert (sent.queue, sent.priority) == ("صف", 8)
     assert execution(scope.store, asked).state is State.QUEUED
+
+
+def test_the_publisher_knows_for_how_long_nothing_could_be_sent(
+    scope: Scope, outbox: Outbox, publisher: RecordingPublisher, clock: ManualClock
+) -> None:
+    publisher.failure = BrokerUnreachable("redis does not answer")
+    (first,) = _ask(scope)
+    for _ in range(12):
+        outbox.run_once(GO_ON)
+        clock.advance(10 * SECOND)
+    assert outbox.stuck_for() == 120
+    publisher.failure = None
+    outbox.run_once(GO_ON)
+    assert (outbox.stuck_for(), len(publisher.sent)) == (0, 1)
+    run(scope.store, first)
+
+    publisher.failure = BrokerUnreachable("redis does not answer")
+    (other,) = _ask(scope)
+    outbox.run_once(GO_ON)
+    clock.advance(60 * SECOND)
+    assert outbox.stuck_for() == 60
+    cancel(scope, other)
+    outbox.run_once(GO_ON)
+    assert outbox.stuck_for() == 0, "nothing is due any more"
 
 
 def test_the_embedded_broker_has_one_queue(store: Store, scope: Scope, publisher: RecordingPublisher) -> None:
