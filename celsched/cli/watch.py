@@ -33,8 +33,9 @@ def watch(
     ctx: typer.Context,
     once: Annotated[bool, typer.Option("--once", help="Look once, list what fires, exit 1 at --severity.")] = False,
     severity: Annotated[
-        Severity, typer.Option("--severity", help="With --once: the mildest severity that makes it exit with 1.")
-    ] = Severity.WARNING,
+        Severity | None,
+        typer.Option("--severity", help="With --once: the mildest that makes it exit with 1; `warning` unless given."),
+    ] = None,
     metrics: MetricsOption = None,
     output: OutputOption = None,
 ) -> int:
@@ -48,10 +49,12 @@ def watch(
     cli = CliContext.of(ctx)
     if once and metrics is not None:
         raise UsageError("--once ends before anybody could scrape --metrics", hint="leave one of them out")
+    if severity is not None and not once:
+        raise UsageError("--severity is for --once", hint="which alerts a channel gets is set in `notify`: `severity`")
     store = store_of(cli)
     watcher, presence = watcher_of(cli.settings, store, cli.clock, once=once)
     if once:
-        return _show(cli, watcher.run_once(), severity, output)
+        return _show(cli, watcher.run_once(), severity or Severity.WARNING, output)
     log_to(cli.stderr, verbosity=cli.verbosity, zone=cli.settings.timezone)
     # Imported here: one look needs no channels.
     from celsched.cli.delivery_parts import telling_of

@@ -54,3 +54,10 @@ def test_a_warning_is_trouble_and_everything_is_listed_whatever_counts(folder: P
     assert call(folder)[0] == 1
     code, out = call(folder, "--severity", "critical", "-o", "json")
     assert (code, [alert["severity"] for alert in json.loads(out)]) == (0, ["warning"])
+
+
+def test_a_severity_without_once_would_say_nothing_and_is_refused(tmp_path: Path) -> None:
+    err = io.StringIO()
+    cli = CliContext(stdout=io.StringIO(), stderr=err, stdin=io.StringIO(), env={}, cwd=tmp_path)
+    assert main(["watch", "--severity", "critical"], cli=cli) == 2
+    assert "--severity is for --once" in err.getvalue()
