@@ -9,7 +9,7 @@ from celsched.domain.health.kinds import KINDS, Severity
 from celsched.operations.alerts import Detail
 from celsched.store.alerts import OPEN, StoredAlert
 
-_TITLES = {"seen_at": "last seen", "command": "next command", "count": "how many", "error": "last error line"}
+_TITLES = {"seen_at": "last seen", "command": "next command", "count": "how many"}
 _FIRST = ("id", "kind", "severity", "state", "subject", "summary", "command", "runbook")
 _COLOURS = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 

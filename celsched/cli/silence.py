@@ -71,7 +71,8 @@ def silence(  # noqa: PLR0913  a command's options
 
 def _end(scope: Scope, begin: datetime, length: str | None, until: str | None) -> datetime:
     if (length is None) == (until is None):
-        raise UsageError("a silence needs an end", hint="give one of --for 2h and --until 18:00")
+        said = "a silence needs an end" if length is None else "--for and --until exclude each other"
+        raise UsageError(said, hint="give one of --for 2h and --until 18:00")
     if until is not None:
         return parse_instant(until, scope.zone, scope.now())
     try:

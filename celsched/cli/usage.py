@@ -16,6 +16,7 @@ Usage: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kin
 _WITH_VALUE = ("--config", "--database-url")
 _WITHOUT = ("--verbose", "--quiet")
 _NO_COMMAND = re.compile(r"No such command '(.*?)'\..*")
+_NO_CHOICE = re.compile(r"'([^']*)' is not one of (.*)")
 _PYDANTIC = {
     "Value error, ": "",
     "Input should be a valid integer, unable to parse string as an integer": "it must be a whole number",
@@ -60,6 +61,8 @@ def explain(error: Exception, command: str | None) -> str:
     elif (unknown := _NO_COMMAND.fullmatch(message)) is not None:
         message = f"there is no command `{path} {unknown[1]}`"
         near = suggestion(unknown[1], getattr(getattr(ctx, "command", None), "commands", ()))
+    elif (choice := _NO_CHOICE.search(message)) is not None:
+        near = suggestion(choice[1], re.findall("'(.*?)'", choice[2]))
     lines = [f"hint: {near}"] if near else []
     return "\n".join([f"celsched: {_lowered(message)}", *lines, f"hint: `{path} --help` shows how it is used", ""])
 

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Text, cast, exists, not_, or_,
 from celsched.domain.execution import State
 from celsched.domain.health.kinds import Severity
 from celsched.domain.health.rules import PING
-from celsched.domain.health.words import last_line
+from celsched.domain.health.words import error_line
 from celsched.store.batches import batches
 from celsched.store.dialect import dialect_of, unindexed
 from celsched.store.notices import PING as CHANNEL
@@ -106,7 +106,7 @@ def _pings(row: Any, name: str, since: datetime) -> Iterator[Message]:
 
 def _ping(row: Any, name: str, signal: str) -> Message:
     body = f"execution {row.id} of '{row.schedule}': {row.state if signal != 'start' else 'started'}"
-    last = last_line(row.error) if signal == "fail" else None
+    last = error_line(row.error) if signal == "fail" else None
     body += f"\n{last}" if last else ""
     incident = f"{row.schedule_id}#{row.id}.{'start' if signal == 'start' else 'end'}"
     return Message(f"{CHANNEL}{name}", incident, Severity.INFO, f"{signal}: '{row.schedule}'", body, {"signal": signal})

@@ -149,6 +149,8 @@ def test_broken_yaml_has_its_place(project: CliProject, text: str, said: str) ->
         (["apply", "-f"], 2, "requires an argument\nhint: `celsched apply --help`"),
         (["logs", "helo"], 3, "there is no task or schedule 'helo'\nhint: did you mean `hello`?"),
         (["logs", "hello"], 3, "no execution of 'hello' has been recorded"),
+        (["executions", "--status", "faild"], 2, "\nhint: did you mean `failed`?\n"),
+        (["silence", "--for", "1h", "--until", "18:00", "--reason", "x"], 2, "--for and --until exclude each other"),
         (["why", "7"], 3, "if it is the id of an execution: `celsched show execution 7`"),
         (["alerts"], 0, "no alert is open"),
         (["alerts", "--state", "all"], 0, "no alert fits"),

@@ -212,7 +212,7 @@ def test_a_resolved_one_says_whether_it_comes_back(call: Call, store: Store) -> 
         (("show", "alert", "99"), 3, "no alert 99"),
         (("silence", "--reason", "x", "--for", "1h"), 2, "silence everything"),
         (("silence", "--reason", "x", "--kind", "missed"), 2, "needs an end"),
-        (("silence", "--reason", "x", "--kind", "missed", "--for", "1h", "--until", "+1h"), 2, "needs an end"),
+        (("silence", "--reason", "x", "--kind", "missed", "--for", "1h", "--until", "+1h"), 2, "exclude each other"),
         (("silence", "--reason", "x", "--kind", "missed", "--for", "31d"), 2, "within 30 days"),
         (("silence", "--reason", "x", "--kind", "missed", "--for", "99999999999d"), 2, ""),
         (("silence", "--reason", "x", "--kind", "missed", "--until", "2020-01-01"), 2, "within 30 days"),

@@ -33,7 +33,7 @@ def fail(store: Store, clock: ManualClock, times: int, error: str = ERROR) -> No
         clock.advance(HOUR)
         scan(store)
         running = start(store, all_executions(store)[-1].id)
-        end(store, running, State.FAILED, error=f"Traceback\n{error}", error_type="ValueError", traceback="")
+        end(store, running, State.FAILED, error=f"{error}\n(more)", error_type="ValueError", traceback="")
 
 
 def firing(watcher: Watcher) -> dict[str, StoredAlert]:

@@ -11,7 +11,7 @@ from celsched.domain.execution import FAILURES
 from celsched.domain.health.finding import Evidence, Finding
 from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.look import Look
-from celsched.domain.health.words import last_line
+from celsched.domain.health.words import error_line
 
 _OF_FAILURES = {
     AlertKind.CONSECUTIVE_FAILURES,
@@ -73,7 +73,7 @@ def _told(look: Look, found: Finding, failure: Failure | None) -> Finding:
     success = found.evidence.last_success_at
     if success is not None and failure.ended_at < success and found.kind is not AlertKind.FAILURE_RATE:
         return found
-    return _with(found, Evidence(failure.execution, failure.fire_time, error=last_line(failure.error)))
+    return _with(found, Evidence(failure.execution, failure.fire_time, error=error_line(failure.error)))
 
 
 def _with(found: Finding, failed: Evidence) -> Finding:

@@ -13,7 +13,7 @@ from celsched.domain.health.kinds import KINDS, AlertKind, Severity
 from celsched.domain.health.look import Judge, Look
 from celsched.domain.health.subjects import about, living_of, same, schedule_of, task_of
 from celsched.domain.health.watched import Living, Trouble, Watched
-from celsched.domain.health.words import command, last_line, moment
+from celsched.domain.health.words import command, error_line, moment
 
 _MISSED = {Reason.TOO_LATE, Reason.MISFIRE_SKIP, Reason.CATCH_UP_CAP}
 
@@ -103,7 +103,7 @@ def _finding(
         execution=trouble.execution,
         fire_time=trouble.fire_time,
         last_success_at=watched.state.last_success_at if watched else None,
-        error=last_line(trouble.error),
+        error=error_line(trouble.error),
         command=command("why", watched.name) if skipped and watched else f"celsched logs {trouble.execution}",
         count=trouble.count,
     )
@@ -136,7 +136,7 @@ def _stood_in(watched: Watched, trouble: Trouble) -> str:
 
 def _ended(words: str) -> Callable[[Watched, Trouble], str]:
     def say(watched: Watched, trouble: Trouble) -> str:
-        error = last_line(trouble.error)
+        error = error_line(trouble.error)
         return f'execution {trouble.execution} of "{watched.name}" {words}' + (f": {error}" if error else "")
 
     return say
@@ -158,7 +158,7 @@ def unknown_task(look: Look) -> Iterator[Finding]:
         success = look.task_successes.get(task_id)
         if task_id in look.task_successes and (success is None or success < trouble.ended_at):
             watched = look.schedules.get(trouble.schedule_id or 0)
-            summary = f'no worker can run the task "{trouble.task}": {last_line(trouble.error)}'
+            summary = f'no worker can run the task "{trouble.task}": {error_line(trouble.error)}'
             kind, scope = AlertKind.UNKNOWN_TASK, f"task:{task_id}"
             since = look.since(kind, scope, trouble.ended_at)
             yield replace(_finding(kind, scope, watched, trouble, summary, since), subject=trouble.task)

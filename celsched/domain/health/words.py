@@ -1,4 +1,4 @@
-"""Owns the words that findings about schedules share: times, commands, last lines of errors. It judges nothing."""
+"""Owns the words that findings about schedules share: times, commands, lines of errors. It judges nothing."""
 
 from datetime import UTC, datetime
 from shlex import quote
@@ -27,9 +27,14 @@ def command(word: str, name: str) -> str:
     return f"celsched {word} {quote(name)}"
 
 
-def last_line(error: str | None) -> str | None:
-    """Return the last line of an error that is not blank; the beginning of a long one, which a message has room for."""
-    lines = [line.strip() for line in (error or "").splitlines() if line.strip()]
+def error_line(error: str | None) -> str | None:
+    """Return the line of an error that names it; the beginning of a long one, which a message has room for.
+
+    That is the first one, or the last of a whole traceback: what follows the first is often a remark, and the last line
+    of SQLAlchemy's errors is an address where one may read about them. Quotes are put around tracebacks by billiard.
+    """
+    lines = [line.strip() for line in (error or "").splitlines() if line.strip(' \t"')]
     if not lines:
         return None
-    return lines[-1] if len(lines[-1]) <= _LONGEST else f"{lines[-1][: _LONGEST - 1]}…"
+    line = lines[-1 if any(line.startswith("Traceback") for line in lines) else 0]
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

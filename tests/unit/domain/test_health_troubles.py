@@ -20,6 +20,8 @@ CASES = [
     (K.MISSED, {"state": State.SKIPPED, "reason": Reason.MISFIRE_SKIP}, "skipped as misfire_skip"),
     (K.MISSED, {"state": State.SKIPPED, "reason": Reason.CATCH_UP_CAP}, "skipped as catch_up_cap"),
     (K.FAILED, {"state": State.FAILED}, "failed: ValueError: خطا"),
+    (K.FAILED, {"state": State.FAILED, "error": "E: خطا\n[SQL: x]\n(see https://e)\n"}, "failed: E: خطا"),
+    (K.FAILED, {"state": State.FAILED, "error": '\n"""\nTraceback (m\nE: خطا\n"""'}, "failed: E: خطا"),
     (K.TIMEOUT, {"state": State.TIMED_OUT}, "timed out"),
     (K.LOST_WORKER, {"state": State.LOST}, "lost with its worker w1"),
     (K.EXPIRED_IN_QUEUE, {"state": State.EXPIRED}, "not started before its start_deadline"),
