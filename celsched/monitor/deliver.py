@@ -39,6 +39,8 @@ HOLD = timedelta(seconds=TIMEOUT + 10)
 """How long a leased message is left to its courier: longer than any send takes."""
 _PLAN_EVERY, _LOOK_EVERY, _FORGET_EVERY = 5.0, 2.0, 600.0
 _LONGEST_BACKOFF = 10.0
+_FAILS = 3
+"""So many sends in a row must have failed before a channel counts as one that does not work."""
 _ENDING = 5.0
 """Seconds that all channels together get to end what they are at: what is not done then is sent again."""
 
@@ -152,10 +154,12 @@ class Courier:
         self.name = name
         self.gaps: Sequence[Gap] = ()
         """Messages that could not be read the last time."""
+        self.failed = 0
+        """How many sends in a row failed, in this process."""
         self.straight = Straight()
         self._store = store
         self._clock = clock
-        self._send = send
+        self._channel = send
         self._fault = fault
 
     def run_once(self) -> bool:
@@ -176,6 +180,14 @@ class Courier:
         self._send(message)
         self.straight.done(message)
         return True
+
+    def _send(self, message: Outgoing) -> None:
+        try:
+            self._channel(message)
+        except Exception:
+            self.failed += 1
+            raise
+        self.failed = 0
 
     def _send_stored(self) -> bool:
         gaps: list[Gap] = []
@@ -217,9 +229,14 @@ class Delivery:
 
     @property
     def gaps(self) -> str | None:
-        """What could not be planned, queued or read the last time, None where everything was."""
+        """What could not be planned, queued or read the last time, None where everything was; or that nobody hears.
+
+        That a channel fails is told through another one. Where none works only the ping of the watcher can tell.
+        """
         unread = summary([gap for courier in self._couriers for gap in courier.gaps])
-        return "; ".join(one for one in (self._planner.gaps, unread) if one) or None
+        telling = [one.failed >= _FAILS for one in self._couriers if not one.name.startswith(notices.PING)]
+        deaf = "could not send through any channel" if telling and all(telling) else None
+        return "; ".join(one for one in (self._planner.gaps, unread, deaf) if one) or None
 
     @contextmanager
     def running(self, stop: threading.Event) -> Iterator[None]:

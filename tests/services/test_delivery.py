@@ -173,6 +173,32 @@ def test_what_is_told_straight_is_sent_although_the_store_is_away(
     assert payload["incident"] == json.loads(receiver.requests[0].body)["incident"]
 
 
+def test_that_no_channel_works_is_left_to_the_ping_of_the_watcher(store: Store, clock: ManualClock) -> None:
+    works = {"hook": False, "bad": False}
+
+    def send(channel: str) -> Send:
+        def sent(message: Outgoing) -> None:
+            if not works[channel]:
+                raise SendFailed("refused")
+
+        return sent
+
+    couriers = [courier(store, send(name), name) for name in works]
+    couriers.append(courier(store, lambda message: None, "ping:nightly"))
+    delivery = Delivery(Planner(store, clock, PLAN), couriers, outage_told_at_once(clock, []), clock)
+    queue(store, *(message(f"g{number}#1.1", name) for number in range(4) for name in works))
+
+    def turn(times: int) -> str | None:
+        for one in couriers * times:
+            one.run_once()
+        return delivery.gaps
+
+    assert turn(2) is None, "it may be a hiccup"
+    assert turn(1) == "could not send through any channel"
+    works["bad"] = True
+    assert turn(1) is None, "the one tells of the other"
+
+
 def test_a_heart_pings_only_while_it_beats(receiver: HttpReceiver) -> None:
     stop = threading.Event()
     heart = Heart(SystemClock(), ping(f"{receiver.url}/key"), "celsched watch", every=0.01)
