@@ -1,6 +1,7 @@
 """Owns `celsched alerts`: what is wrong as a list or counted, and a test message through a channel. It never judges."""
 
 import unicodedata
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -20,7 +21,7 @@ from celsched.errors import NotFound
 from celsched.operations import alerts as operations
 from celsched.operations.scope import Scope
 from celsched.store.alert_desk import AlertFilter
-from celsched.store.alerts import OPEN, PENDING, RESOLVED
+from celsched.store.alerts import OPEN, PENDING, RESOLVED, StoredAlert
 
 app = new_typer(invoke_without_command=True)
 
@@ -86,8 +87,9 @@ def alerts(  # noqa: PLR0913  a command's options
     if summary:
         cli.write(_counts(scope, wanted, eyes=for_eyes(cli, output)), output)
         return
-    cli.write(_listed(scope, wanted, limit, eyes=for_eyes(cli, output)), output)
-    if (more := operations.count(scope, wanted) - limit) > 0:
+    found = operations.listing(scope, wanted, limit)
+    cli.write(_listed(found, wanted, eyes=for_eyes(cli, output)), output)
+    if len(found) == limit and (more := operations.count(scope, wanted) - limit) > 0:
         cli.say(f"{more} more fit: add --limit {more + limit}")
 
 
@@ -97,8 +99,8 @@ def _counts(scope: Scope, wanted: AlertFilter, *, eyes: bool) -> Table:
     return Table(busy(_COUNTS, rows, _MAY_BE_IDLE) if eyes else _COUNTS, rows, "kind", "nothing is wrong")
 
 
-def _listed(scope: Scope, wanted: AlertFilter, limit: int, *, eyes: bool) -> Table:
-    rows = [eyes_row(one) if eyes else alert_row(one) for one in operations.listing(scope, wanted, limit)]
+def _listed(found: Sequence[StoredAlert], wanted: AlertFilter, *, eyes: bool) -> Table:
+    rows = [eyes_row(one) if eyes else alert_row(one) for one in found]
     empty = "no alert is open" if wanted == _PLAIN else "no alert fits"
     return Table(busy(EYES, rows, {"marks"}) if eyes else _FULL, rows, "id", empty)
 
