@@ -51,6 +51,7 @@ def explain(error: Exception, command: str | None) -> str:
         return f"{message}\n"
     for theirs, ours in _PYDANTIC.items():
         message = message.replace(theirs, ours)
+    message = " ".join(message.split())  # choices come one a line
     ctx = getattr(error, "ctx", None)
     path = ctx.command_path if ctx is not None else " ".join(filter(None, ("celsched", command)))
     near = None

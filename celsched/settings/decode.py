@@ -65,7 +65,7 @@ def length(*, least: timedelta = timedelta(milliseconds=1), most: timedelta = LO
         try:
             found = parse_duration(raw)
         except InvalidRule as error:
-            raise Unusable(f"is no duration: {error.message}", error.hint) from None
+            raise Unusable(f"is unusable: {error.message}", error.hint) from None
         if found < least:
             raise Unusable(f"must be at least {least.total_seconds():g} s, not {raw!r}")
         if found > most:
@@ -169,7 +169,7 @@ def timezone(raw: Any, base: Path) -> str:
     try:
         return zone(_text(raw, "a zone such as Asia/Tehran")).key
     except InvalidRule as error:
-        raise Unusable(f"is no zone: {error.message}", error.hint) from None
+        raise Unusable(f"is unusable: {error.message}", error.hint) from None
 
 
 def pattern(raw: Any, base: Path) -> str:

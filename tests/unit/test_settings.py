@@ -174,9 +174,9 @@ def test_every_setting_is_read_from_the_file(folder: Path) -> None:
         ("lease = \n", r"celsched\.toml is not valid TOML: .*line 1", "quotes"),
         ("cleanup_days = 0\n", r":1: `cleanup_days` must be a whole number from 1", None),
         ("cleanup_days = true\n", r"not True", None),
-        ('lease = "soon"\n', r":1: `lease` is no duration: 'soon'", "30s"),
+        ('lease = "soon"\n', r":1: `lease` is unusable: 'soon' is not a duration", "30s"),
         ("lease = 0\n", r":1: `lease` must be at least", None),
-        ('timezone = "Asia/Teheran"\n', r":1: `timezone` is no zone", "Tehran"),
+        ('timezone = "Asia/Teheran"\n', r":1: `timezone` is unusable: unknown time zone", "Tehran"),
         ('on_store_outage = "kil"\n', r"must be one of auto, kill, continue, not 'kil'", "`kill`"),
         ("task_modules = 5\n", r"`task_modules` must be a list, not 5", None),
         ('task_modules = ["a b"]\n', r"must hold patterns such as files\.tasks\.\*, not 'a b'", None),
@@ -234,7 +234,7 @@ def test_every_setting_is_read_from_the_file(folder: Path) -> None:
         ("group_interval = 0\n", r":1: `group_interval` must be at least 1 s, not 0", None),
         ('group_interval = "1d"\n', r":1: `group_interval` must be at most 12h", None),
         ('repeat_warning = "59s"\n', r":1: `repeat_warning` must be at least 60 s, not '59s'", None),
-        ('repeat_warning = "never"\n', r":1: `repeat_warning` is no duration: 'never'", "30s"),
+        ('repeat_warning = "never"\n', r":1: `repeat_warning` is unusable: 'never'", "30s"),
         (
             'group_interval = "6h"\nrepeat_critical = "5h"\n',
             r"`repeat_critical` \(.*:2\) must be at least `group_interval` \(.*:1\): what is known",
@@ -258,7 +258,7 @@ def test_file_that_is_no_text_is_refused(folder: Path) -> None:
 
 
 def test_mistake_in_a_variable_names_the_variable(folder: Path) -> None:
-    with pytest.raises(SettingsError, match=r"^CELSCHED_LEASE: `lease` is no duration"):
+    with pytest.raises(SettingsError, match=r"^CELSCHED_LEASE: `lease` is unusable: "):
         load({}, {"CELSCHED_LEASE": "x"}, folder)
 
 
