@@ -18,7 +18,7 @@ from celsched.clock import Clock
 from celsched.domain.health.gap import Gap, summary
 from celsched.domain.notice_text import details_of, text_of
 from celsched.domain.notice_times import NoticeTimes
-from celsched.domain.notices import Channel, Notice
+from celsched.domain.notices import Channel, Notice, Reason
 from celsched.domain.silencing import Hush
 from celsched.errors import CelschedError, NotPermitted, StoreUnreachable, Unreachable
 from celsched.monitor.gaps import GapLog
@@ -114,7 +114,8 @@ class Planner:
         for one in wanted.planned:
             message = None if one.notice is None else worded(one.notice, self._word, now, gaps, barely)
             if one.notice is None or message is not None:
-                letters.append(Letter(one.group, message))
+                again = one.notice is not None and one.notice.reason is Reason.REPEAT
+                letters.append(Letter(one.group, message, again))
         for alert, error in barely.items():
             words = ("could not word alert %d: %r; told without details", alert, error)
             log.error(*words, extra={"action": "gap"}, exc_info=error)

@@ -105,6 +105,12 @@ def waiting(tx: Connection, channel: str) -> bool:
     return tx.scalar(select(notifications.c.id).where(*_to_send(channel)).limit(1)) is not None
 
 
+def unsent(tx: Connection, channel: str, group: str) -> bool:
+    """Return whether a message of this group is still to be sent through the channel."""
+    mine = notifications.c.incident.startswith(f"{group}#", autoescape=True)
+    return tx.scalar(select(notifications.c.id).where(*_to_send(channel), mine).limit(1)) is not None
+
+
 def _to_send(channel: str) -> tuple[TextClause | ColumnElement[bool], ...]:
     """Return what is still to be sent through a channel; by its index SQLite would read all that ever was."""
     return TO_SEND, unindexed(notifications.c.channel) == channel

@@ -7,7 +7,7 @@ from typing import Any
 from celsched.domain.health.finding import Evidence, Finding
 from celsched.domain.health.kinds import KINDS, AlertKind, Severity
 from celsched.domain.notice_times import NoticeTimes
-from celsched.domain.notices import Channel, Notice
+from celsched.domain.notices import Channel, Notice, Reason
 from celsched.store import alerts, notice_plan, notices
 from celsched.store.notices import Leased, Message
 from celsched.store.store import Store
@@ -52,7 +52,12 @@ def plan(store: Store, channels: Sequence[Channel] = (MAIL,), times: NoticeTimes
 
 def letters(draft: notice_plan.Draft) -> list[notice_plan.Letter]:
     """Return the groups of a draft with their messages."""
-    return [notice_plan.Letter(one.group, None if one.notice is None else word(one.notice)) for one in draft.planned]
+    return [
+        notice_plan.Letter(one.group, word(one.notice), one.notice.reason is Reason.REPEAT)
+        if one.notice is not None
+        else notice_plan.Letter(one.group)
+        for one in draft.planned
+    ]
 
 
 def message(incident: str = "missed#1.1", channel: str = "mail") -> Message:

@@ -18,14 +18,14 @@ from celsched.domain.notices import Channel
 from celsched.domain.silencing import Matchers
 from celsched.operations import control
 from celsched.operations.scope import Scope
-from celsched.store import alerts, notice_plan, silences
+from celsched.store import alerts, notice_plan, notices, silences
 from celsched.store.store import Store
 from celsched.store.tables_watch import notifications
 from tests.store.messages import MAIL, find, lease, letters, plan, settle
 from tests.support.clock import ManualClock
 from tests.support.factories import add_schedule
 
-SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 
 
 def messages(store: Store) -> Sequence[Any]:
@@ -91,6 +91,23 @@ def test_alerts_of_a_paused_schedule_are_muted(store: Store, clock: ManualClock,
     assert marks(store) == {f"missed:schedule:{schedule.id}": (None, "paused")}
     control.resume(scope, ["گزارش شب"])
     assert plan(store) == 1
+
+
+def test_what_still_fires_is_not_repeated_behind_what_the_channel_has_not_taken(
+    store: Store, clock: ManualClock
+) -> None:
+    settle(store, find(since=clock.now()))
+    clock.advance(MINUTE)
+    assert plan(store) == 1
+    for _ in range(5):
+        clock.advance(4 * HOUR)
+        assert plan(store) == 0
+    leased = lease(store)
+    assert leased is not None
+    store.write(lambda tx: notices.accepted(tx, leased, clock.now()))
+    clock.advance(4 * HOUR)
+    assert plan(store) == 1
+    assert [reason for _, reason, _ in messages(store)] == ["firing", "repeat"]
 
 
 def test_the_end_of_what_was_told_is_told_although_its_schedule_was_paused_and_deleted(
