@@ -35,10 +35,9 @@ def resolvable(facts: Facts, rules: CodeRules) -> Found:
     """Check that every task path can be imported and takes its parameters: as workers found it, else tried here."""
     unknown = [alert for alert in facts.firing if alert.kind is AlertKind.UNKNOWN_TASK]
     if unknown:
-        names = listed([alert.subject for alert in unknown])
-        return failed(
-            f"workers could not find the code of {names}: {unknown[0].summary}", "celsched executions --status failed"
-        )
+        others = listed([alert.subject for alert in unknown[1:]])
+        seen = unknown[0].summary + (f"; likewise {others}" if others else "")
+        return failed(seen, "celsched executions --status failed")
     tasks = [task.definition for task in facts.tasks if _may_run(task.definition, rules)]
     if not tasks:
         return skipped("no task may run" if facts.tasks else "no task is defined")

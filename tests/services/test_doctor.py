@@ -163,6 +163,26 @@ def test_broken_definitions_and_critical_alerts(doctor: Examine, scope: Scope, s
     assert doctor()["alerts.critical"].verdict is Verdict.PASS
 
 
+def test_code_that_workers_do_not_find_is_told_once(doctor: Examine, store: Store) -> None:
+    row = {"state": "open", "details": {}, "pending_since": START, "opened_at": START, "seen_at": START, "labels": {}}
+    rows = [
+        row
+        | {
+            "kind": "unknown_task",
+            "severity": "critical",
+            "subject": name,
+            "fingerprint": name,
+            "summary": f'no worker can run the task "{name}": `jobs` has no `x`',
+        }  # fmt: skip
+        for name in ("گم", "other")
+    ]
+    store.write(lambda tx: tx.execute(insert(alerts), rows[:1]))
+    seen = 'no worker can run the task "گم": `jobs` has no `x`'
+    assert doctor()["tasks.resolvable"].seen == seen
+    store.write(lambda tx: tx.execute(insert(alerts), rows[1:]))
+    assert doctor()["tasks.resolvable"].seen == f"{seen}; likewise 'other'"
+
+
 def test_a_channel_that_refused_its_last_message(doctor: Examine, store: Store) -> None:
     assert "nothing was sent yet through 'mail'" in doctor()["channels.accept"].seen
     row = {"channel": "mail", "incident": "x", "state": "pending", "severity": "info", "title": "", "body": "",
