@@ -22,7 +22,7 @@ from celsched.store import silences
 from celsched.store.alert_rows import instant, sound, sound_evidence
 from celsched.store.batches import batches
 from celsched.store.dialect import dialect_of, unindexed
-from celsched.store.notices import Message, enqueue, unsent
+from celsched.store.notices import Message, drop_repeats, enqueue
 from celsched.store.readable import UNREADABLE, NotTried, readable
 from celsched.store.tables import states
 from celsched.store.tables_watch import LIVING, alerts, notice_groups
@@ -84,9 +84,9 @@ class Letter:
 def carry_out(tx: Connection, marks: Mapping[Hush, Sequence[int]], letters: Iterable[Letter], now: datetime) -> int:
     """Write marks and groups and queue the messages; return how many.
 
-    A group that another planner has changed since is left to the next look. What only repeats is not queued behind
-    what the channel has not taken yet, or one that comes back after a day would be told of it six times. Nothing is
-    worded here: what fails while it is made must not take along what was written before it.
+    A group that another planner has changed since is left to the next look. What only repeats replaces a repeat that
+    the channel has not taken, or one that comes back after a day would be told of it six times. Nothing is worded here:
+    what fails while it is made must not take along what was written before it.
     """
     for hush, ids in marks.items():
         for part in batches(ids):
@@ -99,8 +99,9 @@ def carry_out(tx: Connection, marks: Mapping[Hush, Sequence[int]], letters: Iter
     for letter in sorted(letters, key=lambda one: (one.group.channel, one.group.key)):
         if not _save(tx, letter.group) or letter.message is None:
             continue
-        if not (letter.repeats and unsent(tx, letter.group.channel, letter.group.key)):
-            queued += enqueue(tx, letter.message, now)
+        if letter.repeats:
+            drop_repeats(tx, letter.group.channel, letter.group.key)
+        queued += enqueue(tx, letter.message, now)
     return queued
 
 

@@ -3,7 +3,9 @@
 A message stays until a channel accepted it, or for a day: whoever dies while sending leaves it to be sent again.
 """
 
+import json
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,9 +29,9 @@ from sqlalchemy import (
 from celsched.domain.health.gap import Gap
 from celsched.domain.health.kinds import Severity
 from celsched.domain.health.machine_facts import ChannelHealth
-from celsched.domain.notices import PUSH_EVERY
+from celsched.domain.notices import PUSH_EVERY, Reason
 from celsched.store.dialect import dialect_of, unindexed
-from celsched.store.readable import readable
+from celsched.store.readable import UNREADABLE, readable
 from celsched.store.tables_watch import TO_SEND, notice_groups, notifications
 from celsched.store.types import Instant
 
@@ -105,10 +107,21 @@ def waiting(tx: Connection, channel: str) -> bool:
     return tx.scalar(select(notifications.c.id).where(*_to_send(channel)).limit(1)) is not None
 
 
-def unsent(tx: Connection, channel: str, group: str) -> bool:
-    """Return whether a message of this group is still to be sent through the channel."""
+def drop_repeats(tx: Connection, channel: str, group: str) -> None:
+    """Drop what only repeats and is still to be sent of this group: a newer message is about to say the same."""
     mine = notifications.c.incident.startswith(f"{group}#", autoescape=True)
-    return tx.scalar(select(notifications.c.id).where(*_to_send(channel), mine).limit(1)) is not None
+    details = cast(notifications.c.details, Text)
+    pending = tx.execute(select(notifications.c.id, details).where(*_to_send(channel), mine))
+    old = [number for number, text in pending if _repeats(text)]
+    if old:
+        tx.execute(update(notifications).where(notifications.c.id.in_(old), TO_SEND).values(state=STALE))
+
+
+def _repeats(text: str) -> bool:
+    with suppress(*UNREADABLE):
+        raw = json.loads(text)
+        return isinstance(raw, dict) and raw.get("reason") == Reason.REPEAT
+    return False
 
 
 def _to_send(channel: str) -> tuple[TextClause | ColumnElement[bool], ...]:

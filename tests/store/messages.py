@@ -40,7 +40,8 @@ def settle(store: Store, *findings: Finding) -> alerts.Flips:
 def word(notice: Notice) -> Message:
     """Return a message with a short text about a notice."""
     about = sorted(alert.fingerprint for alert in notice.firing or notice.over)
-    return Message(notice.channel, notice.incident, notice.severity, notice.reason.value, "پیام", {"about": about})
+    details = {"about": about, "reason": notice.reason.value}
+    return Message(notice.channel, notice.incident, notice.severity, notice.reason.value, "پیام", details)
 
 
 def plan(store: Store, channels: Sequence[Channel] = (MAIL,), times: NoticeTimes = STANDARD) -> int:
