@@ -173,7 +173,7 @@ def test_code_that_workers_do_not_find_is_told_once(doctor: Examine, store: Stor
             "subject": name,
             "fingerprint": name,
             "summary": f'no worker can run the task "{name}": `jobs` has no `x`',
-        }  # fmt: skip
+        }
         for name in ("گم", "other")
     ]
     store.write(lambda tx: tx.execute(insert(alerts), rows[:1]))
