@@ -83,15 +83,18 @@ def planned(cli: CliContext, files: Sequence[str] | None, terms: Terms, rules: C
 
 def carried_out(cli: CliContext, seen: Plan, *, yes: bool) -> bool:
     """Write what was shown, once it is confirmed where that is due; return whether anything changed."""
-    if seen.preview.empty:
+    if seen.preview.empty and not seen.preview.agreed:
         return False
     question = _question(seen.preview.changes)
     if question and not cli.confirm(question, yes=yes):
         cli.say("nothing was written")
         raise typer.Exit(1)
     done = operation.apply(scope_of(cli), seen.wanted, seen.preview, checked=seen.checked.tasks)
-    cli.print(f"applied: {summary(done, done=True)}")
-    return True
+    for kind, name in sorted(seen.preview.agreed):
+        cli.print(f"confirmed: the manifest says of the {kind} '{name}' what somebody had changed by hand")
+    if not seen.preview.empty:
+        cli.print(f"applied: {summary(done, done=True)}")
+    return not seen.preview.empty
 
 
 def say_if_alone(cli: CliContext) -> None:

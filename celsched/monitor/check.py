@@ -22,6 +22,7 @@ from celsched.monitor.observe import Observer, Surroundings
 from celsched.store import alerts, watch_schedules
 from celsched.store.alert_memory import AlertMemory
 from celsched.store.alerts import StoredAlert
+from celsched.store.edits import EditReader
 from celsched.store.last_failures import last_failures
 from celsched.store.readable import attempt
 from celsched.store.store import Store, Tx
@@ -68,6 +69,7 @@ class Watcher:
         self._rules = rules
         self._heartbeat = heartbeat
         self._memory = AlertMemory()
+        self._edits = EditReader()
         self._roster = watch_schedules.Roster(rules, settings)
         self._observer = Observer(around or Surroundings(), heartbeat)
         self._looked_at: datetime | None = None
@@ -121,6 +123,7 @@ class Watcher:
         lost: list[Gap] = []
         unread: dict[AlertKind, Exception] = {}
         living, schedules = self._memory.look(tx, gaps), self._roster.look(tx, lost)
+        edited = attempt(lambda: self._edits.look(tx), [AlertKind.CONFIG_DRIFT], unread)
         troubles = attempt(lambda: self._troubles(tx, now, living.values()), TROUBLES, unread)
         look = Look(
             now=now,
@@ -131,6 +134,7 @@ class Watcher:
             task_successes=troubles[1] if troubles else {},
             living=living,
             rules=self._rules,
+            edited=edited or (),
             unread=unread,
             unknown=frozenset(gap.key for gap in lost if isinstance(gap.key, int)),
         )

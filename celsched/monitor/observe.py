@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from celsched.domain.health import queued, running
+from celsched.domain.health import duration_drift, queued, running
 from celsched.domain.health.gap import Gap
 from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.look import Look
@@ -122,11 +122,12 @@ class Observer:
         beats = {one.id: look.now for one in unread} | {one.id: one.beat_at for one in workers}
         runs = self._silent(watch_work.running(tx), beats, look.now)
         fresh, waiting = watch_work.successes(tx, since), watch_work.waiting(tx, look.now)
+        drifts = duration_drift.needs_history(look, fresh)
         return WorkFacts(
             waiting=waiting,
             running=runs,
             fresh=fresh,
-            history=self._history(tx, look, running.needs_history(look, runs, fresh)),
+            history=self._history(tx, look, {*running.needs_history(look, runs, fresh), *drifts}),
             waits=self._waits.of(tx, queued.needs_waits(look, waiting), look.now),
             workers=workers,
             one_queue=self.around.one_queue,
@@ -169,6 +170,7 @@ class Observer:
 def _tasks_alone(look: Look, work: WorkFacts | None) -> set[int]:
     """Return the tasks that findings may be about: of executions without a schedule, of functions not found."""
     found = {one.task_id for one in look.troubles if one.unknown_task}
+    found |= {one.id for one in look.edited if one.kind == "task"}
     if work is not None:
         found |= {one.task_id for one in work.waiting if one.schedule_id is None}
         found |= {one.task_id for one in work.running if one.schedule_id is None}

@@ -3,7 +3,7 @@
 It never reads a file; manifests come in decoded and checked.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
@@ -46,6 +46,8 @@ class Preview:
     zones: dict[str, str] = field(default_factory=dict)
     drifted: frozenset[tuple[Kind, str]] = frozenset()
     """What would change because somebody changed it outside of its manifest."""
+    agreed: frozenset[tuple[Kind, str]] = frozenset()
+    """What somebody changed outside of its manifest, which now says the same."""
 
     @property
     def empty(self) -> bool:
@@ -69,6 +71,7 @@ def apply(scope: Scope, wanted: Wanted, seen: Preview, *, checked: Collection[st
         definitions.lock_names(tx)
         now = scope.now()
         changes = _changes(tx, wanted)
+        _confirm(scope, tx, _agreed(tx, wanted, changes), now)
         if not changes.made:
             # Somebody else, or we before the reply was lost, has just applied the same.
             return seen.changes
@@ -79,7 +82,7 @@ def apply(scope: Scope, wanted: Wanted, seen: Preview, *, checked: Collection[st
         carry_out(scope, tx, changes, checked=checked, now=now, by_hand=wanted.by_hand)
         return changes
 
-    return seen.changes if seen.empty else scope.store.write(work)
+    return seen.changes if seen.empty and not seen.agreed else scope.store.write(work)
 
 
 def refuse(preview: Preview, wanted: Wanted) -> None:
@@ -137,7 +140,8 @@ def _preview(scope: Scope, tx: Tx, wanted: Wanted, now: datetime) -> Preview:
             lines[change.name] = tuple(
                 _consequences(scope, change, old, tasks, active.get(old.id, Active()) if old else Active(), now)
             )
-    return Preview(changes, lines, zones, frozenset() if wanted.by_hand else _drifted(tx, changes))
+    drifted = frozenset[tuple[Kind, str]]() if wanted.by_hand else _edited(tx, changes.of(Action.UPDATE))
+    return Preview(changes, lines, zones, drifted, _agreed(tx, wanted, changes))
 
 
 def _zone(scope: Scope, change: Change, tasks: dict[str, TaskDefinition]) -> str:
@@ -147,14 +151,27 @@ def _zone(scope: Scope, change: Change, tasks: dict[str, TaskDefinition]) -> str
     return effective(tasks[wanted.task], wanted, scope.settings).timezone
 
 
-def _drifted(tx: Tx, changes: ChangeSet) -> frozenset[tuple[Kind, str]]:
-    """Return what a set owns, differs from its manifest, and was last changed by hand."""
-    found: set[tuple[Kind, str]] = set()
+def _agreed(tx: Tx, wanted: Wanted, changes: ChangeSet) -> frozenset[tuple[Kind, str]]:
+    """Return what was changed by hand and is now as the manifest says."""
+    named = [one for one in changes.of(Action.UNCHANGED) if one.desired is not None]
+    return frozenset() if wanted.by_hand else _edited(tx, named)
+
+
+def _confirm(scope: Scope, tx: Tx, agreed: Iterable[tuple[Kind, str]], now: datetime) -> None:
+    """Record that a manifest says what somebody had done by hand: nothing has drifted any more."""
+    for kind, name in sorted(agreed):
+        audit.write(tx, scope.by, audit.Event(audit.CONFIRM, kind, name), now)
+
+
+def _edited(tx: Tx, changes: Iterable[Change]) -> frozenset[tuple[Kind, str]]:
+    """Return those of what a set owns that were last changed by hand."""
+    owned = [(one.kind, one.name) for one in changes if one.stored and one.stored.owner]
     kinds: tuple[Kind, ...] = ("task", "schedule")
-    for kind in kinds:
-        names = [one.name for one in changes.of(Action.UPDATE) if one.kind == kind and one.stored and one.stored.owner]
-        found |= {(kind, name) for name in audit.edited_by_hand(tx, kind, names)}
-    return frozenset(found)
+    return frozenset(
+        (kind, name)
+        for kind in kinds
+        for name in audit.edited_by_hand(tx, kind, [name for one, name in owned if one == kind])
+    )
 
 
 def _consequences(

@@ -15,7 +15,10 @@ DAEMON = "celsched"
 """The user name under which a daemon's own decisions are audited."""
 EDIT = "edit"
 """The action of a change of a definition that was made by hand, and not by applying a manifest."""
-_WRITES = ("create", "update", "adopt", EDIT)
+CONFIRM = "confirm"
+"""The action of a manifest that says of a definition what somebody had made of it by hand."""
+WRITES = ("create", "update", "adopt", "delete", CONFIRM, EDIT)
+"""What is done to definitions: what was there before an edit is as the manifest said it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ def edited_by_hand(tx: Connection, kind: str, names: Collection[str]) -> set[str
     """Return those of `names` whose definition was last changed by hand."""
     query = (
         select(audit.c.subject, audit.c.action)
-        .where(audit.c.kind == kind, audit.c.subject.in_(names), audit.c.action.in_(_WRITES))
+        .where(audit.c.kind == kind, audit.c.subject.in_(names), audit.c.action.in_(WRITES))
         .order_by(audit.c.id)
     )
     last = {row.subject: row.action for row in tx.execute(query)}

@@ -11,10 +11,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, case, func, or_, select, true
 
 from celsched.domain.execution import State
+from celsched.domain.health.duration_drift import NEWEST
 from celsched.domain.health.gap import Gap
 from celsched.domain.health.rules import Layer
 from celsched.domain.health.wishes import decode_wishes
-from celsched.domain.health.work_facts import Run, Success, Waiting
+from celsched.domain.health.work_facts import USUAL, Run, Success, Waiting
 from celsched.errors import InvalidDefinition
 from celsched.store.batches import batches
 from celsched.store.dialect import unindexed
@@ -22,8 +23,8 @@ from celsched.store.readable import readable
 from celsched.store.slices import difference, length
 from celsched.store.tables import LIVE, UNSENT, executions, schedules, tasks
 
-_PAST = 50
-"""So many successes are a schedule's history, and so many starts its waits."""
+_PAST = NEWEST + USUAL
+"""So many successes are a schedule's history."""
 _DEEP = 500
 """Of so many executions of a schedule at most: one that fails or is skipped all the time has a short history."""
 
@@ -118,7 +119,7 @@ def history(tx: Connection, schedule_ids: Collection[int]) -> dict[int, list[Suc
     found: dict[int, list[Success]] = {}
     ids = sorted(schedule_ids)
     for batch in batches(ids):
-        for row in tx.execute(_last(tx, batch, _SUCCEEDED, _outcome(tx))).mappings():
+        for row in tx.execute(_last(tx, batch, _SUCCEEDED, _outcome(tx), _PAST)).mappings():
             found.setdefault(row["schedule_id"], []).append(_success(row))
     return {key: sorted(past, key=lambda one: one.ended_at, reverse=True) for key, past in found.items()}
 
@@ -132,7 +133,7 @@ def waits(tx: Connection, schedule_ids: Collection[int]) -> dict[int, list[timed
     wait = difference(tx, e.started_at, func.coalesce(e.queued_at, e.started_at)).label("wait")
     found: dict[int, list[timedelta]] = {}
     for batch in batches(sorted(schedule_ids)):
-        for row in tx.execute(_last(tx, batch, _FIRST_START, (wait,))).mappings():
+        for row in tx.execute(_last(tx, batch, _FIRST_START, (wait,), USUAL)).mappings():
             found.setdefault(row["schedule_id"], []).append(max(length(row["wait"]), timedelta(0)))
     return found
 
@@ -155,7 +156,9 @@ _FIRST_START = and_(_RECENT.c.attempt == 1, _RECENT.c.started_at.is_not(None))
 """Of which of a schedule's last executions its past is made."""
 
 
-def _last(tx: Connection, ids: list[int], wanted: ColumnElement[bool], values: tuple[Any, ...]) -> Select[Any]:
+def _last(
+    tx: Connection, ids: list[int], wanted: ColumnElement[bool], values: tuple[Any, ...], most: int
+) -> Select[Any]:
     """Return the query for these values of the last executions of these schedules that are wanted."""
     recent = (
         select(_RECENT.c.id, wanted.label("wanted"))
@@ -165,7 +168,7 @@ def _last(tx: Connection, ids: list[int], wanted: ColumnElement[bool], values: t
         .correlate(schedules)
         .subquery("recent")
     )
-    good = select(recent.c.id).where(recent.c.wanted).limit(_PAST)
+    good = select(recent.c.id).where(recent.c.wanted).limit(most)
     columns = (schedules.c.id.label("schedule_id"), *values)
     if tx.dialect.name == "sqlite":
         # It has no LATERAL, and looks the ids up one by one; PostgreSQL would read the whole table for this.

@@ -134,6 +134,16 @@ def test_drift_by_hand_is_warned_about_and_shown(project: CliProject) -> None:
     assert project.run("diff", "-f", "m.yaml").code == 0
 
 
+def test_a_manifest_that_says_what_was_done_by_hand_is_confirmed_once(project: CliProject) -> None:
+    project.done("apply", "-f", project.write("m.yaml", SMALL))
+    project.run("define", "greet", "--priority", "9")
+    exported = project.write("exported.yaml", project.done("export", "--set", "small"))
+    assert project.run("diff", "-f", exported).code == 0
+    said = "confirmed: the manifest says of the task 'greet' what somebody had changed by hand\n"
+    assert project.done("apply", "-f", exported) == "unchanged: 1 task, 1 schedule\n" + said
+    assert project.done("apply", "-f", exported) == "unchanged: 1 task, 1 schedule\n"
+
+
 def test_define_and_schedule_change_only_what_is_given(project: CliProject) -> None:
     project.done("define", "گزارش", "--task-path", "jobs.clean", "--param", "hours=24", "--type", "نظافت",
                  "--retry-delay", "5s", "--time-limit", "30m", "--label", "team=ops")  # fmt: skip

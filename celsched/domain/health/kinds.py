@@ -58,6 +58,8 @@ class AlertKind(StrEnum):
     BAD_DEFINITION = "bad_definition"
     DST_AHEAD = "dst_ahead"
     ENDING_SOON = "ending_soon"
+    DURATION_DRIFT = "duration_drift"
+    CONFIG_DRIFT = "config_drift"
     FLAPPING = "flapping"
     CHANNEL_FAILING = "channel_failing"
 
@@ -173,6 +175,12 @@ _ROWS = (
          {"within": timedelta(days=7)}, muted_by=_STORE),
     Kind(_K.ENDING_SOON, _I, "end_at lies `within` this time, or `fire_times` are left of max_runs",
          "it is extended, or has ended", {"within": timedelta(days=7), "fire_times": 3}, muted_by=_STORE),
+    Kind(_K.DURATION_DRIFT, _I,
+         "the median of the last 10 successes is more than `factor` times that of up to 50 before (`least_runs` at "
+         "least), and `extra` longer", "below `back` times that",
+         {"factor": 2.0, "back": 1.5, "extra": _seconds(1), "least_runs": 10}, muted_by=_STORE),
+    Kind(_K.CONFIG_DRIFT, _I, "a task or schedule of a set was changed by hand",
+         "its manifest is applied, or it is changed back", muted_by=_STORE),
     Kind(_K.FLAPPING, _W,
          "an alert opened more than `opens` times `within` this time, or it follows runs and `share` of the last 20 "
          "turned from good to bad or back", "quiet for as long, and at most half of `share`",

@@ -8,7 +8,7 @@ from celsched.domain.health.finding import Finding
 from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.machine_facts import MachineFacts
 from celsched.domain.health.rules import Layer, Rule
-from celsched.domain.health.watched import Living, RuleBook, Trouble, Watched
+from celsched.domain.health.watched import Edited, Living, RuleBook, Trouble, Watched
 from celsched.domain.health.work_facts import WorkFacts
 
 
@@ -20,7 +20,8 @@ class Look:
     `living`: alerts by fingerprint; `heartbeat`: how often instances report; `started`: schedules that neither
     succeeded nor failed so far, and of which something has started; `task_successes`: the newest success of tasks whose
     function was not found; `task_layers`: what tasks say of alerts whose executions have no schedule, weakest first;
-    `unread`: kinds whose facts could not be read, and why; `unknown`: schedules that could not be read.
+    `edited`: definitions that were changed by hand; `unread`: kinds whose facts could not be read, and why;
+    `unknown`: schedules that could not be read.
     """
 
     now: datetime
@@ -34,6 +35,7 @@ class Look:
     work: WorkFacts | None = None
     machine: MachineFacts | None = None
     task_layers: Mapping[int, Sequence[Layer]] = field(default_factory=dict)
+    edited: Sequence[Edited] = ()
     unread: Mapping[AlertKind, Exception] = field(default_factory=dict)
     unknown: frozenset[int] = frozenset()
 

@@ -22,7 +22,7 @@ _LONGEST_ADDRESS = 1000
 
 LENGTHS = {"threshold", "tolerance", "after", "limit", "extra", "age", "jump", "stable", "quiet", "within", "at_least"}
 SHARES = {"share", "critical_share"}
-FACTORS = {"factor"}
+FACTORS = {"factor", "back"}
 """How each parameter is written: as a length of time, a share from 0 to 1, a factor; all others are whole numbers."""
 
 

@@ -8,7 +8,7 @@ from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.look import Judge, Look
 from celsched.domain.health.rules import Rule
 from celsched.domain.health.subjects import by_subject, evidence_of, living_of, same, schedule_of
-from celsched.domain.health.work_facts import Run, Success
+from celsched.domain.health.work_facts import USUAL, Run, Success
 
 _USUAL_LONGEST, _USUAL_SHORTEST = 0.95, 0.05
 
@@ -80,7 +80,7 @@ def _is_over(look: Look, run: Run) -> bool:
 def _usual_limit(look: Look, run: Run) -> tuple[timedelta, timedelta] | None:
     """Return the limit made of the schedule's history, and its p95; None where a limit is set or too few succeeded."""
     rule = look.rule(AlertKind.TOO_LONG, run.schedule_id, run.labels, run.task_id)
-    past = look.work.history.get(run.schedule_id, ()) if look.work and run.schedule_id is not None else ()
+    past = look.work.history.get(run.schedule_id, ())[:USUAL] if look.work and run.schedule_id is not None else ()
     if rule.parameters["limit"] is not None or len(past) < rule.number("least_runs"):
         return None
     p95 = percentile([one.took for one in past], _USUAL_LONGEST)
@@ -107,7 +107,7 @@ def too_short(look: Look) -> Iterator[Finding]:
                 f"schedule:{schedule_id}",
                 Severity.WARNING,
                 watched.name,
-                f'execution {newest.execution} of "{watched.name}" succeeded after only {_exact(newest.took)}, {usual}',
+                f'execution {newest.execution} of "{watched.name}" succeeded after only {exact(newest.took)}, {usual}',
                 look.since(AlertKind.TOO_SHORT, f"schedule:{schedule_id}", newest.ended_at),
                 schedule_id,
                 event_at=newest.ended_at,
@@ -125,13 +125,13 @@ def _too_short_for(rule: Rule, newest: Success, past: Sequence[Success]) -> str 
     """Return what it should have taken, None where it took long enough or nothing is known."""
     limit = rule.length("limit")
     if limit:
-        return f"less than its limit of {_exact(limit)}" if newest.took < limit else None
+        return f"less than its limit of {exact(limit)}" if newest.took < limit else None
     # Without itself: among few it would be its own measure.
-    others = [one.took for one in past if one.execution != newest.execution]
+    others = [one.took for one in past if one.execution != newest.execution][:USUAL]
     if len(others) < rule.number("least_runs"):
         return None
     usual = percentile(others, _USUAL_SHORTEST)
-    return f"usually at least {_exact(usual)}" if newest.took < usual / rule.number("factor") else None
+    return f"usually at least {exact(usual)}" if newest.took < usual / rule.number("factor") else None
 
 
 def stuck_no_heartbeat(look: Look) -> Iterator[Finding]:
@@ -166,8 +166,8 @@ def percentile(lengths: Iterable[timedelta], share: float) -> timedelta:
     return ordered[below] + (place - below) * (ordered[above] - ordered[below])
 
 
-def _exact(length: timedelta) -> str:
-    """A short length with what `span` rounds away."""
+def exact(length: timedelta) -> str:
+    """Return a short length with what `span` rounds away."""
     seconds = length.total_seconds()
     return f"{seconds:.1f} s" if seconds < 10 else span(length)
 

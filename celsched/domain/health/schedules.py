@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from celsched.domain.health import coming, troubles
+from celsched.domain.health import coming, config_drift, troubles
 from celsched.domain.health.finding import Finding, span
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.look import Judge, Look
@@ -119,6 +119,7 @@ def bad_definition(look: Look) -> Iterator[Finding]:
 JUDGES: Mapping[AlertKind, Judge] = {
     **coming.JUDGES,
     **troubles.JUDGES,
+    **config_drift.JUDGES,
     AlertKind.FAILURE_RATE: failure_rate,
     AlertKind.OVERLAP_SKIPS: overlap_skips,
     AlertKind.AUTO_PAUSED: auto_paused,

@@ -12,6 +12,7 @@ from celsched.domain.health.words import command as about_schedule
 
 NEXT_COMMANDS = {
     AlertKind.DST_AHEAD: "next",
+    AlertKind.DURATION_DRIFT: "stats performance --schedule",
     AlertKind.FAILURE_RATE: "show schedule",
     AlertKind.BAD_DEFINITION: "show schedule",
     AlertKind.AUTO_PAUSED: "resume",

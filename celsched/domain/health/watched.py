@@ -101,6 +101,22 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
+class Edited:
+    """A definition that belongs to a set and was changed by hand. `kind` is task or schedule; `at` is the first edit.
+
+    `fields` are those that differ from what its manifest last said.
+    """
+
+    kind: str
+    id: int
+    name: str
+    owner: str
+    fields: tuple[str, ...]
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class LabelRule:
     """Tunings for whatever carries all of these labels."""
 

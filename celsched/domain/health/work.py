@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from shlex import quote
 
 from celsched.domain.execution import State
-from celsched.domain.health import backlog, queued, running
+from celsched.domain.health import backlog, duration_drift, queued, running
 from celsched.domain.health.finding import Evidence, Finding, span
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.look import Judge, Look
@@ -128,4 +128,5 @@ JUDGES: Mapping[AlertKind, Judge] = {
     AlertKind.DUP_DELIVERY: dup_delivery,
     **queued.JUDGES,
     **running.JUDGES,
+    **duration_drift.JUDGES,
 }

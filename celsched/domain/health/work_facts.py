@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 from celsched.domain.execution import State
 from celsched.domain.health.machine_facts import Seen
 
+USUAL = 50
+"""So many of a schedule's last successes, and of its last starts, say what is usual."""
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:

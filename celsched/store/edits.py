@@ -1,0 +1,78 @@
+"""Owns what is read of definitions that belong to a set and that people changed by hand. It never judges."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, case, select
+
+from celsched.domain.hand_edits import Differences, with_edit
+from celsched.domain.health.watched import Edited
+from celsched.store.audit import EDIT, WRITES
+from celsched.store.batches import batches
+from celsched.store.tables import schedules, tasks
+from celsched.store.tables_watch import audit
+
+_LATE = 1000
+"""So many events are looked for again: a transaction may commit after one that began later."""
+_TABLES: Mapping[str, Table] = {"task": tasks, "schedule": schedules}
+
+
+@dataclass(frozen=True, slots=True)
+class _Edits:
+    """Edits of one definition since its manifest was last applied; `by` and `at` are of the first."""
+
+    differences: Differences
+    by: str
+    at: datetime
+
+
+class EditReader:
+    """Follows the audit: each look reads only what has been added to it."""
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._lately: frozenset[int] = frozenset()
+        self._edits: dict[tuple[str, str], _Edits] = {}
+
+    def look(self, tx: Connection) -> list[Edited]:
+        """Return every live definition of a set that differs from what its manifest last said."""
+        events = self._new(tx)
+        edits = dict(self._edits)
+        for event in events:
+            _take(edits, event)
+        newest = max([self._last, *(event.id for event in events)])
+        lately = self._lately | {event.id for event in events}
+        self._last, self._lately = newest, frozenset(one for one in lately if one > newest - _LATE)
+        self._edits = edits
+        return [one for kind in _TABLES for one in self._living(tx, kind)]
+
+    def _new(self, tx: Connection) -> Sequence[Any]:
+        fields = case((audit.c.action == EDIT, audit.c.details)).label("fields")
+        query = (
+            select(audit.c.id, audit.c.at, audit.c.user, audit.c.action, audit.c.kind, audit.c.subject, fields)
+            .where(audit.c.id > self._last - _LATE, audit.c.kind.in_(_TABLES), audit.c.action.in_(WRITES))
+            .order_by(audit.c.id)
+        )
+        return [event for event in tx.execute(query) if event.id not in self._lately]
+
+    def _living(self, tx: Connection, kind: str) -> list[Edited]:
+        table, found = _TABLES[kind], list[Edited]()
+        for part in batches(name for one, name in self._edits if one == kind):
+            query = select(table.c.id, table.c.name, table.c.owner).where(
+                table.c.name.in_(part), table.c.deleted_at.is_(None), table.c.owner.is_not(None)
+            )
+            for row in tx.execute(query.order_by(table.c.id)):
+                edits = self._edits[kind, row.name]
+                found.append(Edited(kind, row.id, row.name, row.owner, tuple(edits.differences), edits.by, edits.at))
+        return found
+
+
+def _take(edits: dict[tuple[str, str], _Edits], event: Any) -> None:
+    key = (event.kind, event.subject)
+    before = edits.pop(key, None)
+    if event.action == EDIT:
+        left = with_edit(before.differences if before else {}, event.fields)
+        if left:
+            edits[key] = _Edits(left, before.by if before else event.user, before.at if before else event.at)
