@@ -76,9 +76,9 @@ def run(
         extra=partial(_look_after, worker, stop) if worker else None,
         good=heart.beat if heart else None,
     )
-    parts.presence.beat()  # before the watcher looks for a living daemon
     with stop_on_signals(stop, on_stop=daemon.wake, hurry=worker.hurry if worker else None), ExitStack() as background:
         background.enter_context(answering(cli, metrics))  # first: an address that is taken ends it all
+        parts.presence.beat()  # before the watcher looks for a living daemon
         cli.say(_greeting(cli, length))  # from here on it can be stopped
         if worker:
             worker.start()

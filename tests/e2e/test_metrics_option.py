@@ -60,6 +60,7 @@ def test_an_address_that_is_taken_ends_it_at_once(project: Project, words: list[
         ended = project.run(*words, "--metrics", f"127.0.0.1:{taken.getsockname()[1]}")
     assert ended.code == 78
     assert "cannot be used: Address already in use" in ended.err
+    assert project.json("instances") == [], "nobody is said to live"
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:۹۱۵۰"])
