@@ -60,7 +60,8 @@ def detail(scope: Scope, alert_id: int) -> Detail:
 
 
 def acknowledge(scope: Scope, ids: Sequence[int], note: str | None = None) -> list[StoredAlert]:
-    """Acknowledge open alerts, all of them or none; one that was acknowledged before keeps who did it. Return them.
+    """Acknowledge open alerts, all of them or none; one that was acknowledged before keeps who did it, and takes
+    the note. Return them.
 
     Raises:
         NotFound: there is no such alert. Conflict: one is not open.
@@ -70,7 +71,10 @@ def acknowledge(scope: Scope, ids: Sequence[int], note: str | None = None) -> li
 
     def work(tx: Tx) -> list[StoredAlert]:
         for alert in _open(tx, ids, "acknowledge"):
-            if alert_desk.acknowledge(tx, alert.id, scope.by.user, note, now):
+            again = note is not None and note != alert.note
+            if alert_desk.acknowledge(tx, alert.id, scope.by.user, note, now) or (
+                again and alert_desk.annotate(tx, alert.id, str(note))
+            ):
                 audit.write(tx, scope.by, audit.Event("acknowledge", "alert", str(alert.id), _about(alert, note)), now)
         return _all(tx, ids)
 

@@ -158,6 +158,12 @@ def acknowledge(tx: Connection, alert_id: int, user: str, note: str | None, now:
     return bool(tx.execute(update(alerts).where(*where).values(values)).rowcount == 1)
 
 
+def annotate(tx: Connection, alert_id: int, note: str) -> bool:
+    """Write another note on an open alert; return False where it is not open (any more)."""
+    where = (alerts.c.id == alert_id, alerts.c.state == OPEN)
+    return bool(tx.execute(update(alerts).where(*where).values(note=note)).rowcount == 1)
+
+
 def resolve(tx: Connection, alert_id: int, user: str, note: str, now: datetime) -> bool:
     """Resolve an open alert by hand; return False where it is not open (any more)."""
     values = {"state": RESOLVED, "resolved_at": now, "resolved_by": user, "note": note}

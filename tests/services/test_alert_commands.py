@@ -126,6 +126,9 @@ def test_an_acknowledged_one_stays_open_with_its_mark(call: Call, store: Store) 
     assert (shown["state"], shown["note"], shown["over_when"]) == ("open", "می‌دانم", "the schedule's next success")
     assert call("ack", "1").code == 0
     assert deeds(store) == [("acknowledge", "alert", "1")]
+    assert call("ack", "1", "--note", "پیدا شد").code == 0
+    assert rows(call, "show", "alert", "1")["note"] == "پیدا شد"
+    assert deeds(store) == [("acknowledge", "alert", "1")] * 2
 
 
 class Terminal(io.StringIO):
