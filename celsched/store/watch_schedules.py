@@ -3,10 +3,9 @@
 Definitions are decoded once and kept until they change; each look reads only the states.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, TextClause, and_, func, or_, select
 
@@ -15,61 +14,39 @@ from celsched.domain.health.gap import Gap
 from celsched.domain.health.kinds import AlertKind
 from celsched.domain.health.subjects import task_of
 from celsched.domain.health.watched import Living, RuleBook, Trouble, Watched
-from celsched.domain.health.wishes import decode_wishes
-from celsched.domain.options import OPTIONS, Layer
+from celsched.domain.options import Layer
 from celsched.domain.state import ScheduleState
 from celsched.errors import InvalidDefinition
-from celsched.store.batches import batches
 from celsched.store.dialect import unindexed
 from celsched.store.readable import readable
 from celsched.store.tables import COALESCED, LIVE, TROUBLE, attempts, executions, schedules, states, tasks
+from celsched.store.watch_definitions import WHAT, Decoder, Kept
 
-_Key = tuple[int, int, int]
 _FEW = 20
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """A decoded definition under the revisions it was made of; `fault`: why it could not be decoded."""
-
-    key: _Key
-    watched: Watched
-    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
     """A watched schedule, and what it was made of."""
 
-    kept: _Kept
+    kept: Kept
     values: tuple[object, ...]
     watched: Watched
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """What the watcher needs of a task, as it is stored."""
-
-    revision: int
-    name: str
-    options: Mapping[str, Any]
-    defaults: Mapping[str, Any]
 
 
 class Roster:
     """The live schedules as the watcher knows them. `settings` is the layer below all definitions."""
 
     def __init__(self, rules: RuleBook, settings: Layer) -> None:
-        self._rules = rules
-        self._settings = settings
-        self._kept: dict[int, _Kept] = {}
+        self._decoder = Decoder(rules, settings)
+        self._kept: dict[int, Kept] = {}
         self._made: dict[int, _Made] = {}
 
     def look(self, tx: Connection, gaps: list[Gap] | None = None) -> dict[int, Watched]:
         """Return every live schedule by its id; one that cannot be read is left out, and added to `gaps`."""
-        rows = readable(tx, _STATES, states.c.schedule_id, _WHAT, _read, gaps)
+        rows = readable(tx, _STATES, states.c.schedule_id, WHAT, _read, gaps)
         changed = [row["schedule_id"] for row in rows if not self._has(row)]
-        fresh = {kept.watched.id: kept for kept in self._decode(tx, changed, gaps)}
+        fresh = {kept.watched.id: kept for kept in self._decoder.decode(tx, changed, gaps)}
         # One that was deleted between the two statements is in neither.
         self._kept = {
             row["schedule_id"]: fresh.get(row["schedule_id"]) or self._kept[row["schedule_id"]]
@@ -91,60 +68,8 @@ class Roster:
             return made
         return _Made(kept, values, _watched(kept, row))
 
-    def _decode(self, tx: Connection, ids: Sequence[int], gaps: list[Gap] | None) -> Iterator[_Kept]:
-        known: dict[int, _Task] = {}
-        for batch in batches(ids):
-            query = _DEFINITIONS.where(schedules.c.id.in_(batch))
-            rows = readable(tx, query, schedules.c.id, _WHAT, _read, gaps)
-            missing = {row["task_id"] for row in rows} - known.keys()
-            needed = _TASKS.where(tasks.c.id.in_(missing))
-            for task in readable(tx, needed, tasks.c.id, "task", _read) if missing else ():
-                known[task["id"]] = _Task(task["revision"], task["name"], task["options"], task["defaults"])
-            for row in rows:
-                if row["task_id"] in known:
-                    yield self._kept_of(row, known[row["task_id"]])
-                elif gaps is not None:
-                    place = f"read the task of {_WHAT} {row['id']}"
-                    gaps.append(Gap(place, LookupError(row["task_id"]), told=True, key=row["id"]))
 
-    def _kept_of(self, row: RowMapping, task: _Task) -> _Kept:
-        key, fault = (row["revision"], row["task_id"], task.revision), None
-        try:
-            policies = self._in_force(row, task)
-        except Exception as error:  # for example a zone that is gone from the system's time zone data
-            policies, fault = {name: OPTIONS[name].default for name in _OPTIONS} | {"alerts": []}, str(error)
-        written = policies.pop("alerts")
-        watched = Watched(
-            id=row["id"],
-            name=row["name"],
-            task_id=row["task_id"],
-            task=task.name,
-            queue=policies.pop("queue_name"),
-            schedule_type=row["schedule_type"],
-            rule=row["rule"],
-            created_at=row["created_at"],
-            updated_at=row["updated_at"],
-            state=_NO_STATE,
-            recent="",
-            rules=self._rules.rules(policies["labels"], [wishes.layer for wishes in written]),
-            **policies,
-        )
-        return _Kept(key, watched, fault)
-
-    def _in_force(self, row: RowMapping, task: _Task) -> dict[str, Any]:
-        """Return what `effective` says of the options that are watched, and everybody's wishes, weakest first."""
-        raw = {**task.defaults, **row["defaults"], **task.options, **row["options"]}
-        found: dict[str, Any] = {}
-        for name in _OPTIONS:
-            if name in raw:
-                found[name] = OPTIONS[name].decode(name, raw[name])
-            else:
-                found[name] = self._settings.get(name, OPTIONS[name].default)
-        wishes = (task.defaults, row["defaults"], task.options, row["options"])
-        return found | {"alerts": [decode_wishes("alerts", layer["alerts"]) for layer in wishes if "alerts" in layer]}
-
-
-def _watched(kept: _Kept, row: RowMapping) -> Watched:
+def _watched(kept: Kept, row: RowMapping) -> Watched:
     state = ScheduleState(**{name: row[name] for name in ScheduleState.__slots__})
     if kept.fault is not None and state.error is None:
         state = replace(state, error=kept.fault)
@@ -155,25 +80,6 @@ def _read(row: RowMapping) -> RowMapping:
     return row
 
 
-_WHAT = "schedule"
-_OPTIONS = ("queue_name", "labels", "enabled", "timezone", "end_at", "max_runs")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NO_STATE = ScheduleState(0, 0, _EPOCH, _EPOCH, None, None)
-"""Stands in a kept definition for the state, which each look reads anew."""
-
-_DEFINITIONS = select(
-    schedules.c.id,
-    schedules.c.name,
-    schedules.c.task_id,
-    schedules.c.revision,
-    schedules.c.schedule_type,
-    schedules.c.rule,
-    schedules.c.options,
-    schedules.c.defaults,
-    schedules.c.created_at,
-    schedules.c.updated_at,
-)
-_TASKS = select(tasks.c.id, tasks.c.revision, tasks.c.name, tasks.c.options, tasks.c.defaults)
 _STATES = (
     select(
         states,
