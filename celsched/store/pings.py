@@ -3,6 +3,8 @@
 It looks from a cursor on, with an overlap for commits that came late; a ping has an incident, so none is queued twice.
 After a longer break it begins anew: who watches outside has noticed the silence, and old pings would end it wrongly.
 An end that reached the store long after it happened is pinged then, unless a newer execution has ended meanwhile.
+Where pings wait because the other side does not answer a newer end overtakes them: hours of old ones would tell what is
+wrong now after all of them, and services limit how many they take.
 """
 
 from collections.abc import Collection, Iterator
@@ -10,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, cast, exists, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, Text, cast, exists, not_, or_, select, update
 
 from celsched.domain.execution import State
 from celsched.domain.health.kinds import Severity
@@ -19,15 +21,19 @@ from celsched.domain.health.words import error_line
 from celsched.store.batches import batches
 from celsched.store.dialect import dialect_of, unindexed
 from celsched.store.notices import PING as CHANNEL
-from celsched.store.notices import Message, enqueue
+from celsched.store.notices import STALE, Message, enqueue, group_of
 from celsched.store.tables import LIVE, executions, meta, schedules, tasks
+from celsched.store.tables_watch import TO_SEND, notifications
 
 _CURSOR = "pings_until"
 _OVERLAP = timedelta(minutes=2)
 _LONGEST = timedelta(hours=1)
 """How far back it looks at most."""
 _FAILED = (State.FAILED, State.TIMED_OUT, State.LOST, State.EXPIRED)
-_SIGNALS = {State.SUCCEEDED: "success"} | dict.fromkeys(_FAILED, "fail")
+_START, _FAIL = "start", "fail"
+_SIGNALS = {State.SUCCEEDED: "success"} | dict.fromkeys(_FAILED, _FAIL)
+_SENT_BY_THEN = timedelta(minutes=1)
+"""After so long a ping has been sent where the other side answers."""
 
 
 def queue_pings(tx: Connection, names: Collection[str], now: datetime) -> int:
@@ -40,7 +46,7 @@ def queue_pings(tx: Connection, names: Collection[str], now: datetime) -> int:
         ids = sorted(asked)
         for batch in batches(ids):
             for row in _happened(tx, batch, since):
-                queued += sum(enqueue(tx, ping, now) for ping in _pings(row, asked[row.schedule_id], since))
+                queued += sum(_queue(tx, ping, now) for ping in _pings(row, asked[row.schedule_id], since))
     dialect = dialect_of(tx)
     made = dialect.insert(meta).values(key=_CURSOR, value=now.isoformat())
     tx.execute(made.on_conflict_do_update(index_elements=[meta.c.key], set_={"value": now.isoformat()}))
@@ -68,6 +74,22 @@ def asking(tx: Connection) -> Iterator[Asking]:
         asked = [name for layer in said if isinstance(name := (layer.get("alerts") or {}).get(PING), str)]
         if asked:
             yield Asking(schedule_id, schedule, asked[-1])
+
+
+def _queue(tx: Connection, ping: Message, now: datetime) -> bool:
+    made = enqueue(tx, ping, now)
+    if made and ping.details["signal"] != _START:
+        _overtake(tx, ping, now)
+    return made
+
+
+def _overtake(tx: Connection, newer: Message, now: datetime) -> None:
+    """Drop what waits before an end and was never tried; of failures only where it is another one."""
+    n = notifications.c
+    mine = n.incident.startswith(f"{group_of(newer.incident)}#", autoescape=True)
+    waits = (TO_SEND, unindexed(n.channel) == newer.channel, mine, n.tries == 0, n.created_at < now - _SENT_BY_THEN)
+    spared = () if newer.details["signal"] == _FAIL else (not_(n.title.startswith(f"{_FAIL}: ")),)
+    tx.execute(update(notifications).where(*waits, *spared).values(state=STALE))
 
 
 def _happened(tx: Connection, ids: list[int], since: datetime) -> list[Any]:
@@ -98,15 +120,15 @@ def _outdated() -> ColumnElement[bool]:
 
 def _pings(row: Any, name: str, since: datetime) -> Iterator[Message]:
     if row.started_at is not None and row.started_at > since:
-        yield _ping(row, name, "start")
+        yield _ping(row, name, _START)
     signal = _SIGNALS.get(State(row.state))
     if signal is not None:
         yield _ping(row, name, signal)
 
 
 def _ping(row: Any, name: str, signal: str) -> Message:
-    body = f"execution {row.id} of '{row.schedule}': {row.state if signal != 'start' else 'started'}"
-    last = error_line(row.error) if signal == "fail" else None
+    body = f"execution {row.id} of '{row.schedule}': {row.state if signal != _START else 'started'}"
+    last = error_line(row.error) if signal == _FAIL else None
     body += f"\n{last}" if last else ""
-    incident = f"{row.schedule_id}#{row.id}.{'start' if signal == 'start' else 'end'}"
+    incident = f"{row.schedule_id}#{row.id}.{_START if signal == _START else 'end'}"
     return Message(f"{CHANNEL}{name}", incident, Severity.INFO, f"{signal}: '{row.schedule}'", body, {"signal": signal})

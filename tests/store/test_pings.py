@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, update
 
 from celsched.domain.health.wishes import AlertWishes
 from celsched.operations.scope import Scope
-from celsched.store import pings
+from celsched.store import notices, pings
 from celsched.store.store import Store
 from celsched.store.tables import executions
 from celsched.store.tables_watch import notifications
@@ -141,6 +141,33 @@ def test_a_late_end_does_not_undo_the_ping_of_a_newer_one(store: Store, scope: S
     end_late(store, old, "succeeded", ended + MINUTE)
     assert look(store) == 0
     assert queued(store)[-1] == ("ping:nightly", "fail", f"{new}.end")
+
+
+def refuse_one(store: Store) -> None:
+    now = store.clock.now()
+    leased = store.write(lambda tx: notices.lease(tx, "ping:nightly", now, MINUTE))
+    assert leased is not None
+    store.write(lambda tx: notices.refused(tx, leased, "429", now))
+
+
+def test_what_waits_for_a_service_that_does_not_answer_is_overtaken_but_for_the_last_failure(
+    store: Store, scope: Scope, clock: ManualClock
+) -> None:
+    look(store)
+    ends = ["succeeded", "succeeded", "failed", "failed", "succeeded", "succeeded"]
+    numbers = []
+    for turn, state in enumerate(ends):
+        clock.advance(2 * MINUTE)
+        now = clock.now()
+        numbers.append(execution(store, scope, "شب", now, made=turn > 0, state=state, started_at=now, finished_at=now))
+        look(store)
+        if turn == 0:
+            refuse_one(store)
+
+    waiting = select(notifications.c.incident).where(notifications.c.state == notices.PENDING)
+    left = store.read(lambda tx: [one.partition("#")[2] for one in tx.scalars(waiting.order_by(notifications.c.id))])
+    first, last_failure, last = numbers[0], numbers[3], numbers[5]
+    assert left == [f"{first}.start", f"{last_failure}.end", f"{last}.start", f"{last}.end"]
 
 
 def test_after_a_long_break_it_begins_anew(store: Store, scope: Scope, clock: ManualClock) -> None:
