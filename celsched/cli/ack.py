@@ -14,7 +14,7 @@ _FATE = {
     False: "it comes back with another such event",
     None: "the version that knows this kind says whether it comes back",
 }
-_Ids = Annotated[list[int], typer.Argument(metavar="ID...", help="Of alerts; all of them, or none.")]
+_Ids = Annotated[list[int], typer.Argument(metavar="ID", help="Of alerts; all of them, or none.")]
 
 
 def ack(

@@ -63,7 +63,9 @@ def alerts(  # noqa: PLR0913  a command's options
     state: Annotated[AlertState, typer.Option("--state", help="Pending: not yet for as long as its kind asks.")] = (
         AlertState.OPEN
     ),
-    kind: Annotated[list[AlertKind] | None, typer.Option("--kind", help="Only of this kind; repeatable.")] = None,
+    kind: Annotated[
+        list[AlertKind] | None, typer.Option("--kind", metavar="KIND", help="Only of this kind; repeatable.")
+    ] = None,
     severity: Annotated[Severity, typer.Option("--severity", help="The mildest to show.")] = Severity.INFO,
     schedule: Annotated[
         str | None,
@@ -108,9 +110,11 @@ def _listed(found: Sequence[StoredAlert], wanted: AlertFilter, *, eyes: bool) ->
 @app.command("test")
 def test(
     ctx: typer.Context,
-    channel: Annotated[str, typer.Argument(help="The channel's name in `notify`; `celsched config` shows them.")],
+    channel: Annotated[
+        str, typer.Argument(metavar="CHANNEL", help="Its name in `notify`; `celsched config` shows them.")
+    ],
 ) -> int:
-    """Send a test message through a channel at once, and say whether it was accepted."""
+    """Send a test message through a channel. At once; it says whether it was accepted."""
     # Who only lists alerts loads no senders.
     from celsched.cli.delivery_parts import sender
     from celsched.notify import Outgoing, SendFailed

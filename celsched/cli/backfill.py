@@ -21,7 +21,7 @@ _COLUMNS = (Column("execution", kind=Kind.WORD), Column("fire_time", kind=Kind.W
 
 def backfill(  # noqa: PLR0913  a command's options
     ctx: typer.Context,
-    schedule: Annotated[str, typer.Argument(autocompletion=live("schedule"))],
+    schedule: Annotated[str, typer.Argument(metavar="SCHEDULE", autocompletion=live("schedule"))],
     since: Annotated[str, typer.Option("--from", metavar="TIME", help="The first instant of the range.")],
     until: Annotated[str, typer.Option("--to", metavar="TIME", help="The end of the range, not part of it.")] = "now",
     overlap: OverlapOption = None,

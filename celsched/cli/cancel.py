@@ -22,7 +22,7 @@ from celsched.timing.duration import parse_duration
 
 def cancel(
     ctx: typer.Context,
-    execution: Annotated[int, typer.Argument(autocompletion=live("execution"))],
+    execution: Annotated[int, typer.Argument(metavar="EXECUTION", autocompletion=live("execution"))],
     force: Annotated[
         bool, typer.Option("--force", help="Kill a running one at once, instead of asking it to stop first.")
     ] = False,

@@ -13,7 +13,7 @@ db = new_typer(no_args_is_help=True, help="The schema of the store.")
 
 @db.command("upgrade")
 def upgrade(ctx: typer.Context) -> None:
-    """Bring the store's schema to the version of this celsched; on PostgreSQL this is never done unasked."""
+    """Bring the store's schema to the version of this celsched. On PostgreSQL this is never done unasked."""
     cli = CliContext.of(ctx)
     url = cli.settings.database_url.reveal()
     before = stored_version(url)
@@ -23,7 +23,7 @@ def upgrade(ctx: typer.Context) -> None:
 
 @db.command("current")
 def current(ctx: typer.Context, output: OutputOption = None) -> None:
-    """Show the version of the store's schema, and the one that this celsched needs."""
+    """Show the version of the store's schema. Beside it stands the one that this celsched needs."""
     cli = CliContext.of(ctx)
     fields = [
         (Column("store", kind=Kind.WORD), stored_version(cli.settings.database_url.reveal())),

@@ -29,10 +29,16 @@ Skipped = Annotated[bool, typer.Option("--skipped/--no-skipped", help="With or w
 
 def executions(  # noqa: PLR0913  its options
     ctx: typer.Context,
-    status: Annotated[list[State] | None, typer.Option("--status", help="Only in this state; repeatable.")] = None,
+    status: Annotated[
+        list[State] | None,
+        typer.Option("--status", metavar="STATE", help=f"Only in this state: {', '.join(State)}; repeatable."),
+    ] = None,
     task: TaskFilter = None,
     schedule: ScheduleOption = None,
-    cause: Annotated[list[Cause] | None, typer.Option("--cause", help="Only of this cause; repeatable.")] = None,
+    cause: Annotated[
+        list[Cause] | None,
+        typer.Option("--cause", metavar="CAUSE", help=f"Only of this cause: {', '.join(Cause)}; repeatable."),
+    ] = None,
     since: Since = None,
     until: Until = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="At most so many.")] = 50,

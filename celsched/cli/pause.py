@@ -15,7 +15,7 @@ from celsched.timing.instant import parse_instant
 def pause(
     ctx: typer.Context,
     names: Annotated[
-        list[str], typer.Argument(metavar="SCHEDULE...", help="All of them, or none.", autocompletion=live("schedule"))
+        list[str], typer.Argument(metavar="SCHEDULE", help="All of them, or none.", autocompletion=live("schedule"))
     ],
     reason: Annotated[
         str | None, typer.Option("--reason", metavar="TEXT", help="Why; `why` and `show` tell it.")

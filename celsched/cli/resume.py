@@ -14,7 +14,7 @@ from celsched.operations import control
 def resume(
     ctx: typer.Context,
     names: Annotated[
-        list[str], typer.Argument(metavar="SCHEDULE...", help="All of them, or none.", autocompletion=live("schedule"))
+        list[str], typer.Argument(metavar="SCHEDULE", help="All of them, or none.", autocompletion=live("schedule"))
     ],
 ) -> None:
     """Resume paused schedules. Fire times of the pause stay skipped."""

@@ -15,7 +15,7 @@ from celsched.timing.duration import parse_duration
 
 def retry(  # noqa: PLR0913  a command's options
     ctx: typer.Context,
-    execution: Annotated[int, typer.Argument(autocompletion=live("execution"))],
+    execution: Annotated[int, typer.Argument(metavar="EXECUTION", autocompletion=live("execution"))],
     overlap: OverlapOption = None,
     wait: WaitOption = False,
     follow: FollowOption = False,

@@ -23,10 +23,10 @@ app = new_typer(no_args_is_help=True, help="Show one thing, with every value in 
 @app.command()
 def task(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="The task.", autocompletion=live("task"))],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The task.", autocompletion=live("task"))],
     output: OutputOption = None,
 ) -> None:
-    """Show a task: its definition, each option in force with its origin, its schedules."""
+    """Show a task. Its definition, each option in force with its origin, its schedules."""
     cli = CliContext.of(ctx)
     found = detail.task_detail(scope_of(cli), name)
     fields, origins = task_fields(found, eyes=for_eyes(cli, output))
@@ -36,10 +36,10 @@ def task(
 @app.command()
 def schedule(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="The schedule.", autocompletion=live("schedule"))],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The schedule.", autocompletion=live("schedule"))],
     output: OutputOption = None,
 ) -> None:
-    """Show a schedule: rule, state, streaks, next fire times, each option in force with its origin."""
+    """Show a schedule. Rule, state, streaks, next fire times, each option in force with its origin."""
     cli = CliContext.of(ctx)
     found = detail.schedule_detail(scope_of(cli), name)
     fields, origins = schedule_fields(found, eyes=for_eyes(cli, output))
@@ -52,7 +52,7 @@ def execution(
     number: Annotated[int, typer.Argument(metavar="ID", help="Its id.", autocompletion=live("execution"))],
     output: OutputOption = None,
 ) -> None:
-    """Show an execution: its fate, attempts, parameters, result, the end of its log."""
+    """Show an execution. Its fate, attempts, parameters, result, the end of its log."""
     cli = CliContext.of(ctx)
     found = detail.execution_detail(scope_of(cli), number, Redactor(cli.settings.redact))
     if not for_eyes(cli, output):
@@ -73,7 +73,7 @@ def alert(
     number: Annotated[int, typer.Argument(metavar="ID", help="Its id.")],
     output: OutputOption = None,
 ) -> None:
-    """Show an alert: what is wrong and since when, what is known about it, who did what, the next command."""
+    """Show an alert. What is wrong and since when, what is known about it, who did what, the next command."""
     cli = CliContext.of(ctx)
     found = alert_operations.detail(scope_of(cli), number)
     cli.write_sheet(Sheet(known_fields(found) if for_eyes(cli, output) else alert_fields(found), "id"), output)

@@ -39,7 +39,9 @@ _COLUMNS = (
 def silence(  # noqa: PLR0913  a command's options
     ctx: typer.Context,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; `silences` and `show alert` tell it.")],
-    kind: Annotated[list[AlertKind] | None, typer.Option("--kind", help="Of this kind; repeatable.")] = None,
+    kind: Annotated[
+        list[AlertKind] | None, typer.Option("--kind", metavar="KIND", help="Of this kind; repeatable.")
+    ] = None,
     schedule: Annotated[
         str | None,
         typer.Option(

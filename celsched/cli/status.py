@@ -23,7 +23,7 @@ _PATIENCE = 2.0
 
 def status(
     ctx: typer.Context,
-    execution: Annotated[int, typer.Argument(autocompletion=live("execution"))],
+    execution: Annotated[int, typer.Argument(metavar="EXECUTION", autocompletion=live("execution"))],
     output: OutputOption = None,
 ) -> None:
     """Show an execution's state, in Celery's words too, and what Celery itself says of it."""

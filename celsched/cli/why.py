@@ -14,7 +14,9 @@ from celsched.operations import why as operation
 
 def why(
     ctx: typer.Context,
-    schedule: Annotated[str, typer.Argument(help="Whose fire time.", autocompletion=live("schedule"))],
+    schedule: Annotated[
+        str, typer.Argument(metavar="SCHEDULE", help="Whose fire time.", autocompletion=live("schedule"))
+    ],
     at: Annotated[
         str | None,
         typer.Option("--at", metavar="TIME", help="Which: 02:00 is the newest one in its zone. Without: the latest."),

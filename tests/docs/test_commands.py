@@ -25,6 +25,9 @@ def test_a_command_has_help(name: str, tmp_path: Path, capsys: pytest.CaptureFix
     assert usage.startswith(f"Usage: celsched {name}")
     assert rest.strip().splitlines()[0].strip()[:1].isupper()
     assert not list(tmp_path.iterdir()), "asking for help made something"
+    assert max(map(len, text.splitlines())) <= 100, "as when each of many values is told as one word"
+    assert "..." not in rest, "a line about a subcommand is cut"
+    assert not re.search(r"\{[^}]*[a-z]", usage.replace("task|schedule", "")), "an argument is named in capitals"
 
 
 def test_the_one_line_of_each_command_is_a_sentence() -> None:

@@ -151,7 +151,7 @@ def test_broken_yaml_has_its_place(project: CliProject, text: str, said: str) ->
         (["logs", "hello"], 3, "no execution of 'hello' has been recorded"),
         (["executions", "--status", "faild"], 2, "\nhint: did you mean `failed`?\n"),
         (["silence", "--for", "1h", "--until", "18:00", "--reason", "x"], 2, "--for and --until exclude each other"),
-        (["completion"], 2, "missing argument 'shell'. Choose from: bash, zsh, fish\n"),
+        (["completion"], 2, "missing argument 'SHELL'. Choose from: bash, zsh, fish\n"),
         (["why", "7"], 3, "if it is the id of an execution: `celsched show execution 7`"),
         (["alerts"], 0, "no alert is open"),
         (["alerts", "--state", "all"], 0, "no alert fits"),
