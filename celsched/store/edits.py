@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, case, select
+from sqlalchemy import Connection, Table, case, func, select
 
 from celsched.domain.hand_edits import Differences, with_edit
 from celsched.domain.health.watched import Edited
@@ -38,11 +38,11 @@ class EditReader:
 
     def look(self, tx: Connection) -> list[Edited]:
         """Return every live definition of a set that differs from what its manifest last said."""
+        newest = max(self._last, tx.scalar(select(func.max(audit.c.id))) or 0)
         events = self._new(tx)
         edits = dict(self._edits)
         for event in events:
             _take(edits, event)
-        newest = max([self._last, *(event.id for event in events)])
         lately = self._lately | {event.id for event in events}
         self._last, self._lately = newest, frozenset(one for one in lately if one > newest - _LATE)
         self._edits = edits
@@ -55,6 +55,9 @@ class EditReader:
             .where(audit.c.id > self._last - _LATE, audit.c.kind.in_(_TABLES), audit.c.action.in_(WRITES))
             .order_by(audit.c.id)
         )
+        if not self._last:  # of years, perhaps: most definitions were never edited
+            edited = select(audit.c.subject).where(audit.c.kind.in_(_TABLES), audit.c.action == EDIT)
+            query = query.where(audit.c.subject.in_(edited))
         return [event for event in tx.execute(query) if event.id not in self._lately]
 
     def _living(self, tx: Connection, kind: str) -> list[Edited]:
