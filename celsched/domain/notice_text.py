@@ -12,6 +12,9 @@ from celsched.domain.notices import Notice, Reason
 
 LISTED = 10
 """How many members of a group a message lists; the rest is counted."""
+_LISTED_FOR_PROGRAMS = 1000
+_PUSHED = 20_000
+"""What a push leaves out counts as over on the other side, so it leaves out nothing that there may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +139,9 @@ def _command(alert: Alert) -> str:
     return str(alert.evidence.get("command") or f"celsched show alert {alert.id}")
 
 
-def details_of(notice: Notice, *, most: int = 1000) -> dict[str, Any]:
+def details_of(notice: Notice) -> dict[str, Any]:
     """Return a message for programs, as JSON: its group, and each alert with status `firing` or `resolved`."""
+    most = _PUSHED if notice.reason is Reason.PUSH else _LISTED_FOR_PROGRAMS
     alerts = [*_entries(notice.firing, notice.fresh, most), *_entries(notice.over, frozenset(), most)]
     return {
         "group": notice.group,

@@ -92,8 +92,10 @@ def enqueue(tx: Connection, message: Message, now: datetime) -> bool:
     ).scalar_one_or_none()
     if made is not None and group_of(message.incident) == PUSH:
         pushes = and_(notifications.c.channel == message.channel, notifications.c.incident.startswith(f"{PUSH}#"))
-        older = and_(pushes, notifications.c.id < made, TO_SEND)
-        tx.execute(update(notifications).where(older).values(state=STALE))
+        older = and_(pushes, notifications.c.id < made)
+        tx.execute(update(notifications).where(older, TO_SEND).values(state=STALE))
+        # Nobody needs what they held, and ten thousand alerts a minute are much.
+        tx.execute(update(notifications).where(older, notifications.c.state != PENDING).values(details={}))
     return made is not None
 
 

@@ -7,11 +7,13 @@ import threading
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from celsched.domain.health.machine_facts import ChannelHealth
 from celsched.store import notices
 from celsched.store.notices import Leased
 from celsched.store.store import Store
+from celsched.store.tables_watch import notifications
 from tests.store.messages import lease, message, queue
 from tests.support.clock import ManualClock
 
@@ -117,6 +119,9 @@ def test_of_pushes_only_the_newest_is_sent(store: Store) -> None:
     assert leased is not None
     assert leased.message.incident == "push#3.1"
     assert accept(store, slow), "it went out although a newer one came"
+    kept = select(notifications.c.incident, notifications.c.details).order_by(notifications.c.id)
+    held = store.read(lambda tx: [row.incident for row in tx.execute(kept) if row.details])
+    assert held == ["push#3.1"], "what the others held is needed by nobody"
 
 
 def test_health_counts_what_was_refused_since_the_last_that_was_accepted(store: Store, clock: ManualClock) -> None:

@@ -125,3 +125,9 @@ def test_a_program_gets_the_same_as_json(minutes: int) -> None:
     )
     assert (second["status"], second["new"]) == ("resolved", False)
     assert second["resolved_at"] == (at() + timedelta(minutes=minutes)).isoformat()
+
+
+@pytest.mark.parametrize(("reason", "told"), [(Reason.FIRING, 1000), (Reason.PUSH, 1500)])
+def test_who_forgets_is_told_of_everything_that_fires(reason: Reason, told: int) -> None:
+    details = details_of(make_notice(*(make_alert(number) for number in range(1, 1501)), reason=reason))
+    assert (details["firing"], len(details["alerts"])) == (1500, told)
