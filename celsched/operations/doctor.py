@@ -10,7 +10,7 @@ from datetime import timedelta
 from celsched.broker.check import check_broker
 from celsched.broker.embedded import embedded_folder
 from celsched.clock import Clock
-from celsched.errors import BrokerUnreachable, CelschedError, StoreVersionError
+from celsched.errors import BrokerUnreachable, CelschedError, StoreFull, StoreUnreachable, StoreVersionError
 from celsched.operations import doctor_code, doctor_machine, doctor_running
 from celsched.operations.checks import CodeRules
 from celsched.operations.checkup import Check, Found, failed, passed, skipped, warned
@@ -93,7 +93,8 @@ def _unread() -> Found:
 
 
 def _from_error(error: CelschedError) -> Found:
-    return failed(error.message, error.hint)
+    away = isinstance(error, StoreUnreachable) and not isinstance(error, StoreFull | StoreVersionError)
+    return failed(error.message, "celsched config database_url" if away else error.hint)
 
 
 def _store(settings: Settings) -> tuple[Found, Found]:

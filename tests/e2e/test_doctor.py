@@ -42,5 +42,6 @@ def test_a_store_that_is_away_is_one_finding_among_others(project: CliProject) -
     ended = project.run("--database-url", url, "doctor", "-o", "json")
     rows = {row["code"]: row for row in ended.json}
     assert (ended.code, rows["store.reachable"]["status"], rows["daemon.alive"]["status"]) == (1, "fail", "skip")
+    assert rows["store.reachable"]["fix"] == "celsched config database_url", "what can be typed"
     assert rows["zones.data"]["status"] == "pass"
     assert "geheim" not in ended.out + ended.err
