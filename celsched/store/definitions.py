@@ -9,6 +9,7 @@ from sqlalchemy import Connection, RowMapping, Select, insert, select, text, upd
 
 from celsched.domain.definition import ScheduleDefinition, TaskDefinition
 from celsched.domain.state import ScheduleState
+from celsched.errors import Conflict, InvalidDefinition
 from celsched.store.dialect import dialect_of
 from celsched.store.rows import schedule_record, schedule_values, state_record, task_record, task_values
 from celsched.store.tables import schedules, states, tasks
@@ -114,8 +115,23 @@ def tasks_of_path(tx: Connection, task_path: str) -> list[StoredTask]:
 
 
 def all_schedules(tx: Connection) -> list[StoredSchedule]:
-    """Return every living schedule, by name."""
-    return [stored_schedule(row) for row in tx.execute(joined().order_by(schedules.c.name)).mappings()]
+    """Return every living schedule, by name.
+
+    Raises:
+        Conflict: one cannot be read here; it is named, since nobody asked for that one.
+    """
+    return [_told(row) for row in tx.execute(joined().order_by(schedules.c.name)).mappings()]
+
+
+def _told(row: RowMapping) -> StoredSchedule:
+    try:
+        return stored_schedule(row)
+    except (InvalidDefinition, KeyError) as error:
+        why = f"unknown option {error}" if isinstance(error, KeyError) else error.message
+        raise Conflict(
+            f"the schedule '{row['schedule_name']}' as it is stored cannot be read here: {why}",
+            hint="a newer celsched wrote it, or this machine lacks its zone: upgrade celsched and tzdata here",
+        ) from error
 
 
 def find_schedule(tx: Connection, name: str) -> StoredSchedule | None:

@@ -4,11 +4,12 @@ import threading
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete, text
+from sqlalchemy import delete, text, update
 
 from celsched.domain.definition import ScheduleDefinition, TaskDefinition
 from celsched.domain.health.wishes import decode_wishes
 from celsched.domain.policy import Misfire, OnStoreOutage, Overlap, RetryPolicy
+from celsched.errors import Conflict
 from celsched.operations import control
 from celsched.operations.scope import Scope
 from celsched.store import definitions
@@ -173,3 +174,18 @@ def test_what_waited_for_a_lock_sees_the_definition_that_was_written_meanwhile(p
     assert found.definition.params == {"hours": 2}
     assert found.revision == schedule.revision + 1
     assert found.state.revision == schedule.state.revision + 1
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [({"timezone": "Mars/X"}, "unknown time zone 'Mars/X'"), ({"of_a_newer_version": 1}, "'of_a_newer_version'")],
+)
+def test_a_schedule_that_cannot_be_read_here_is_named_where_all_are_asked_for(
+    scope: Scope, options: dict[str, object], why: str
+) -> None:
+    add_schedule(scope, "هر شب")
+    add_schedule(scope, "other")
+    broken = update(schedules).where(schedules.c.name == "هر شب").values(options=options)
+    scope.store.write(lambda tx: tx.execute(broken))
+    with pytest.raises(Conflict, match=f"the schedule 'هر شب' as it is stored cannot be read here: .*{why}"):
+        scope.store.read(definitions.all_schedules)
