@@ -28,7 +28,7 @@ class Text:
 def text_of(notice: Notice, now: datetime, zone: ZoneInfo) -> Text:
     """Return what a message says; times are those of `zone`, with their offset."""
     words = _Words(now, zone)
-    if notice.reason is Reason.RESOLVED:
+    if not notice.firing:
         lines = words.resolved(notice)
     elif len(notice.firing) == 1:
         lines = words.single(notice.firing[0])

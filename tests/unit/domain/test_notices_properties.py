@@ -6,6 +6,7 @@ The judge here keeps a record of its own; it never reads the planner's groups.
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 from celsched.domain.alert import Alert
 from celsched.domain.health.kinds import AlertKind as K
 from celsched.domain.health.kinds import Severity
+from celsched.domain.notice_text import details_of, text_of
 from celsched.domain.notice_times import NoticeTimes
-from celsched.domain.notices import Notice
+from celsched.domain.notices import Channel, Notice
 from celsched.domain.silencing import Matchers, Silence
 from tests.unit.domain.messages import NOON, Planner, make_alert
 
@@ -155,3 +157,17 @@ def test_every_message_has_its_cause_and_every_cause_its_message(
                 judge.after(world, step)
             else:
                 judge.silent_for.clear()
+
+
+@settings(max_examples=200)
+@given(_HAPPENINGS, st.booleans())
+def test_there_are_words_for_every_message(happenings: list[_Happening], pushes: bool) -> None:
+    world, planner, step = _World(), Planner(Channel("am", pushes=pushes)), 0
+    for what, slot, steps in happenings:
+        world.happen(what, slot, step)
+        step += {"wait": steps, "long_wait": 90 * steps}.get(what, 1)
+        now = NOON + step * _STEP
+        for notice in planner.look_at_all(now, [*world.alive.values(), *world.ended.values()], world.silences):
+            words = text_of(notice, now, ZoneInfo("Asia/Tehran"))
+            assert words.title.startswith("[resolved]") == (not notice.firing)
+            assert len(details_of(notice)["alerts"]) == len(notice.firing) + len(notice.over)
