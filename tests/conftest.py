@@ -16,7 +16,7 @@ from tests.support.rabbitmq import RabbitServer, find_rabbitmq, rabbit_in
 from tests.support.services import PostgresServer, RedisServer
 
 # How long an example takes says how busy the machine is, and nothing else.
-settings.register_profile("celsched", suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("celsched", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("celsched")
 _numbers = count(1)
 _MOST_PROCESSES = 4
