@@ -1,13 +1,15 @@
 """The README's blocks are run: shell lines in a copy of the quickstart, manifests and settings by their readers."""
 
 import ast
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from celsched.settings import load
 from tests.docs.project import Shell, copy_of, daemon
-from tests.docs.readme import README, Block, blocks
+from tests.docs.readme import README, ROOT, Block, blocks
 from tests.docs.tables import filled
 
 _ELSEWHERE = ("run by: ", "not run: ")
@@ -34,6 +36,13 @@ def test_the_newcomers_two_commands_are_there_once_for_ci_to_read() -> None:
         " && ../../.venv/bin/celsched run --apply schedules.yaml --for 30s\n",
         "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest\n",
     ]
+
+
+def test_the_versions_of_python_are_those_of_the_package() -> None:
+    said = re.search(r"tests have run on ([\d., and]+)\)", README.read_text(encoding="utf-8"))
+    classifiers = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["classifiers"]
+    assert said is not None
+    assert re.findall(r"3\.\d+", said[1]) == [one.rpartition(" ")[2] for one in classifiers if ":: Python ::" in one]
 
 
 def test_a_block_that_is_not_run_here_says_who_runs_it_or_why_not() -> None:
