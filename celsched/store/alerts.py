@@ -73,6 +73,7 @@ def as_judged(alert: StoredAlert) -> Living:
         alert.summary,
         alert.since,
         alert.evidence,
+        alert.schedule_id,
     )
 
 

@@ -15,12 +15,12 @@ from celsched.domain.health.watched import OVERLAPPED, RECENT, SUCCEEDED, Watche
 
 _FOLLOW_RUNS = (
     AlertKind.FAILED,
-    AlertKind.CONSECUTIVE_FAILURES,
     AlertKind.TIMEOUT,
     AlertKind.LOST_WORKER,
     AlertKind.EXPIRED_IN_QUEUE,
 )
-"""Kinds that a bad run opens and a good one closes."""
+"""Kinds that one bad run opens and a good one closes. Failures in a row are damped by their number: runs that turn
+often do not open them, and what opens once may not be hidden for the next ten runs."""
 
 
 def flapping(look: Look) -> Iterator[Finding]:
@@ -41,24 +41,31 @@ def _by_openings(look: Look) -> Iterator[Finding]:
         lately = [at for at in one.at if look.now - at < within]
         living = look.alert(AlertKind.FLAPPING, one.fingerprint)
         if len(lately) > rule.number("opens") or (living is not None and lately):
-            yield _opens_often(one, lately, within)
+            yield _opens_often(look, one, lately, within)
 
 
-def _opens_often(one: Openings, lately: list[datetime], within: timedelta) -> Finding:
+def _opens_often(look: Look, one: Openings, lately: list[datetime], within: timedelta) -> Finding:
     kind = one.fingerprint.partition(":")[0]
     summary = f'{kind} of "{one.subject}" opened {len(lately)} times within {span(within)}'
     return Finding(
         AlertKind.FLAPPING,
         one.fingerprint,
-        Severity.WARNING,
+        _as_bad(look, one.fingerprint),
         one.subject,
         summary,
-        lately[0],
+        look.since(AlertKind.FLAPPING, one.fingerprint, lately[0]),
         one.schedule_id,
         one.queue,
         one.labels,
         evidence=Evidence(count=len(lately), command="celsched alerts"),
     )
+
+
+def _as_bad(look: Look, fingerprint: str) -> Severity:
+    """Return how bad what flaps has been meanwhile: nothing else is told to who hears only of what is critical."""
+    flaps, flapping = look.living.get(fingerprint), look.alert(AlertKind.FLAPPING, fingerprint)
+    found = [Severity.WARNING, *(one.severity for one in (flaps, flapping) if one is not None)]
+    return max(found, key=lambda severity: severity.rank)
 
 
 def _by_runs(look: Look, watched: Watched) -> Iterator[Finding]:
@@ -74,7 +81,7 @@ def _by_runs(look: Look, watched: Watched) -> Iterator[Finding]:
             text = f'{kind} of "{watched.name}" comes and goes: its last {RECENT} runs turned {turns} times'
             since = look.since(AlertKind.FLAPPING, scope)
             found = about(AlertKind.FLAPPING, watched, text, since, count=turns)
-            yield replace(found, scope=scope)
+            yield replace(found, scope=scope, severity=_as_bad(look, scope))
 
 
 @lru_cache(maxsize=20_000)  # asked of every schedule at each look

@@ -183,7 +183,7 @@ _ROWS = (
          "its manifest is applied, or it is changed back", muted_by=_STORE),
     Kind(_K.FLAPPING, _W,
          "an alert opened more than `opens` times `within` this time, or it follows runs and `share` of the last 20 "
-         "turned from good to bad or back", "quiet for as long, and at most half of `share`",
+         "turned from good to bad or back; as bad as that alert", "quiet for as long, and at most half of `share`",
          {"opens": 5, "within": _seconds(3600), "share": 0.3}),
     Kind(_K.CHANNEL_FAILING, _C, "`failures` sends in a row failed on a channel", "a send works", {"failures": 3}),
 )  # fmt: skip

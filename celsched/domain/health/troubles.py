@@ -167,7 +167,7 @@ def unknown_task(look: Look) -> Iterator[Finding]:
         success = look.task_successes.get(task_id)
         since = alert.event_at or alert.pending_since
         if task_id not in newest and task_id in look.task_successes and (success is None or success < since):
-            yield same(alert)
+            yield same(alert, alert.schedule_id)
 
 
 def consecutive_failures(look: Look) -> Iterator[Finding]:

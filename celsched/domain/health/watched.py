@@ -36,6 +36,7 @@ class Living:
     summary: str = ""
     since: datetime | None = None
     evidence: Evidence = field(default_factory=Evidence)
+    schedule_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ def left(*findings: Finding, opened: bool = True) -> Mapping[str, Living]:
             one.summary,
             one.since,
             one.evidence,
+            one.schedule_id,
         )
         for one in findings
     }

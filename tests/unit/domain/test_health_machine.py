@@ -291,3 +291,21 @@ def test_a_channel_fails_from_the_third_failure_until_a_send_works() -> None:
 def test_without_facts_nothing_is_judged() -> None:
     for judge in (daemon_down, watch_down, clock_jump, broker_down, flapping, channel_failing):
         assert nothing(judge, look(schedules=[watched(1)]))
+
+
+def test_what_flaps_and_is_critical_is_told_as_such_and_since_it_began() -> None:
+    down = only(daemon_down, _daemons(HOUR))
+    facts = MachineFacts(
+        host=HERE, openings=[Openings("daemon_down:all", "daemon", [NOW - n * MINUTE for n in range(6)])]
+    )
+    first = only(flapping, look(machine=facts, living=left(down)))
+    assert first.severity is Severity.CRITICAL
+
+    later = MachineFacts(host=HERE, openings=[Openings("daemon_down:all", "daemon", [NOW])])
+    assert (only(flapping, look(machine=later, living=left(first)))).severity is Severity.CRITICAL, "it just resolved"
+    assert only(flapping, look(machine=later, living=left(first))).since == first.since
+
+
+def test_failures_in_a_row_are_not_hidden_by_runs_that_turned_before() -> None:
+    streak = Finding(AlertKind.CONSECUTIVE_FAILURES, "schedule:1", Severity.CRITICAL, NAME, "x", NOW, 1)
+    assert nothing(flapping, look(schedules=[watched(1, recent="s" * 11 + "sfsfsf" + "fff")], living=left(streak)))

@@ -183,7 +183,9 @@ def test_unknown_task_whoever_asked_for_it_until_the_task_succeeds(schedule_id: 
     assert opened is not None
     assert (opened.scope, opened.subject) == ("task:7", "task")
     assert "has no `claen`" in opened.summary
-    assert at(NOW - HOUR, living=[opened]) is not None
+    later = at(NOW - HOUR, living=[opened])
+    assert later is not None
+    assert (later.queue, later.labels) == (opened.queue, opened.labels), "silences and channels go by them"
     assert at(NOW, living=[opened]) is None
     assert at(NOW, troubles=[trouble]) is None
     assert found(K.UNKNOWN_TASK, make_watched(), living=[opened]) is None, "the task was deleted"

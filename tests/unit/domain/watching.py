@@ -95,6 +95,7 @@ def make_look(*watched: Watched, living: Iterable[Finding] = (), **values: Any) 
             one.summary,
             one.since,
             one.evidence,
+            one.schedule_id,
         )
         for one in living
     }
