@@ -28,7 +28,7 @@ def ack(
     for alert in operations.acknowledge(scope, ids, note):
         mine = alert.acknowledged_by == scope.by.user
         by = "" if mine else f" (by {alert.acknowledged_by}, before)"
-        cli.print(printable(f"acknowledged {alert.id} {alert.kind} of '{alert.subject}'{by}"))
+        cli.print(printable(f"acknowledged alert {alert.id}: {alert.kind} of '{alert.subject}'{by}"))
 
 
 def resolve(
@@ -44,4 +44,4 @@ def resolve(
     cli = CliContext.of(ctx)
     for alert in operations.resolve(scope_of(cli), ids, note):
         fate = _FATE[operations.comes_back(alert)]
-        cli.print(printable(f"resolved {alert.id} {alert.kind} of '{alert.subject}'; {fate}"))
+        cli.print(printable(f"resolved alert {alert.id}: {alert.kind} of '{alert.subject}'; {fate}"))

@@ -52,7 +52,7 @@ def params_of(words: Sequence[str] | None) -> dict[str, Any]:
     """
     params: dict[str, Any] = {}
     for word in words or ():
-        key, text = _pair("--param", word)
+        key, text = _pair("--param", word, "hours=24")
         if key in params:
             raise InvalidParams(f"the parameter `{key}` is given twice")
         params[key] = _json_or_text(text)
@@ -61,7 +61,7 @@ def params_of(words: Sequence[str] | None) -> dict[str, Any]:
 
 def labels_of(words: Sequence[str] | None) -> dict[str, str]:
     """Return labels from `key=text`."""
-    return dict(_pair("--label", word) for word in words or ())
+    return dict(_pair("--label", word, "team=ops") for word in words or ())
 
 
 def layer_of(old: Mapping[str, Any], given: Mapping[str, Any], *, zone: str, now: datetime) -> dict[str, Any]:
@@ -131,10 +131,10 @@ def without(unset: Sequence[str] | None, options: dict[str, Any], params: dict[s
             raise UsageError(f"--unset {word}: it is not set here", hint=hint)
 
 
-def _pair(flag: str, word: str) -> tuple[str, str]:
+def _pair(flag: str, word: str, example: str) -> tuple[str, str]:
     key, equals, text = word.partition("=")
     if not equals or not key:
-        raise InvalidParams(f"{flag} {word!r} is not of the form key=value", hint=f"write for example {flag} hours=24")
+        raise InvalidParams(f"{flag} {word!r} is not of the form key=value", hint=f"write for example {flag} {example}")
     return key, text
 
 

@@ -77,7 +77,7 @@ def _raised(alert: StoredAlert, answer: Answer) -> bool:
 
 
 def _alerts(words: str, ones: list[StoredAlert]) -> str | None:
-    told = ", ".join(f"{one.id} {one.kind} ({one.state})" for one in ones)
+    told = ", ".join(f"{one.id} ({one.kind}, {one.state})" for one in ones)
     return sentence(f"{words.format(times(len(ones), 'alert'))}: {told}") if ones else None
 
 

@@ -121,7 +121,7 @@ def test_a_name_typed_in_another_form_of_unicode_is_that_name(call: Call, store:
 
 
 def test_an_acknowledged_one_stays_open_with_its_mark(call: Call, store: Store) -> None:
-    assert f"acknowledged 1 missed of '{NAME}'" in call("ack", "1", "--note", "می‌دانم").out
+    assert f"acknowledged alert 1: missed of '{NAME}'" in call("ack", "1", "--note", "می‌دانم").out
     shown = rows(call, "show", "alert", "1")
     assert (shown["state"], shown["note"], shown["over_when"]) == ("open", "می‌دانم", "the schedule's next success")
     assert call("ack", "1").code == 0
@@ -247,6 +247,11 @@ def test_a_silence_may_begin_later_as_for_maintenance(call: Call, store: Store) 
     assert call(*words, "--from", "+1d", "--for", "31d").code == 2
     assert call(*words, "--from", "soon", "--for", "1h").code == 2
     assert call("unsilence", "1").code == 0
+
+
+def test_a_label_without_a_value_is_shown_how_a_label_is_written(call: Call) -> None:
+    refused = call("silence", "--label", "team", "--for", "1h", "--reason", "x")
+    assert (refused.code, "hint: write for example --label team=ops" in refused.err) == (2, True)
 
 
 def test_a_silence_says_what_it_covers_and_can_be_ended(call: Call, store: Store) -> None:

@@ -38,7 +38,7 @@ def test_a_fire_time_tells_its_alerts_and_its_neighbours_do_not(scope: Scope, st
     other = why(scope, "گزارش", "14:00", heartbeat=HEARTBEAT)
 
     assert (answer.verdict, answer.alerts) == ("failed", (1,))
-    assert "It raised 1 alert: 1 failed (open)." in answer.details
+    assert "It raised 1 alert: 1 (failed, open)." in answer.details
     assert "celsched show alert 1" in answer.commands
     assert (other.alerts, other.execution is None) == ((), False)
 
@@ -61,10 +61,10 @@ def test_each_fire_time_of_an_alert_tells_it_and_not_only_the_newest(
         return answer.alerts, [line for line in answer.details if "alert" in line]
 
     first, second, fourth = told("13:00"), told("14:00"), told("16:00")
-    assert first == ((1,), ["It raised 1 alert: 1 failed (resolved)."])
-    assert second == ((1,), ["It is a case of 1 alert that was open before: 1 failed (resolved)."])
+    assert first == ((1,), ["It raised 1 alert: 1 (failed, resolved)."])
+    assert second == ((1,), ["It is a case of 1 alert that was open before: 1 (failed, resolved)."])
     assert told("15:00") == ((), [])
-    assert fourth == ((4,), ["It raised 1 alert: 4 failed (open)."])
+    assert fourth == ((4,), ["It raised 1 alert: 4 (failed, open)."])
 
 
 def test_a_case_of_two_alerts_tells_both(scope: Scope, store: Store, clock: ManualClock) -> None:
