@@ -46,7 +46,10 @@ def _rule(raw: Any, number: int) -> LabelRule:
     labels = table.get("labels")
     if not isinstance(labels, Mapping) or not labels or not all(isinstance(text, str) for text in labels.values()):
         raise Unusable(f"needs in rule {number} `labels`, a table from text to text, not {labels!r}")
-    rule = LabelRule(dict(labels), _tunings(_table(table.get("alerts")), f"in rule {number}: "))
+    alerts = table.get("alerts")
+    if not isinstance(alerts, Mapping):
+        raise Unusable(f"needs in rule {number} `alerts`, a table from alert kind to its settings, not {alerts!r}")
+    rule = LabelRule(dict(labels), _tunings(_table(alerts), f"in rule {number}: "))
     _require_met(rule, number)
     return rule
 

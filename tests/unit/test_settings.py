@@ -205,6 +205,7 @@ def test_every_setting_is_read_from_the_file(folder: Path) -> None:
         ("alerts = 5\n", r"must be a table from alert kind", None),
         ("alert_rules = [{labels = {}, alerts = {}}]\n", r"needs in rule 1 `labels`", None),
         ('alert_rules = [{labels = {a = "b"}, alrts = {}}]\n', r"unknown key `alrts`", "`alerts`"),
+        ('alert_rules = [{labels = {a = "b"}}]\n', r"needs in rule 1 `alerts`", None),
         ('alert_rules = [{labels = {a = "b"}, alerts = {x = true}}]\n', r"in rule 1: there is no alert kind `x`", None),
         ('alert_rules = [{labels = {a = "b"}, alerts = {daemon_down = false}}]\n', r"carry no labels", "in `alerts`"),
         (
