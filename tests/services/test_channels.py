@@ -198,6 +198,24 @@ def test_without_apprise_it_is_said_what_to_install(clock: ManualClock, monkeypa
     assert caught.value.hint == "pip install 'celsched[alerts]'"
 
 
+@pytest.mark.parametrize("installed", [True, False])
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("webhok+http://h/x", "did you mean `webhook+http`?"),
+        ("https://hooks.example.org/x", "to post JSON there write webhook+https://"),
+    ],
+)
+def test_a_url_that_was_meant_for_a_webhook_is_told_so(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch, url: str, said: str, installed: bool
+) -> None:
+    if not installed:
+        monkeypatch.setitem(sys.modules, "apprise", None)
+    with pytest.raises(SettingsError) as caught:
+        sender_of(Address("c", url), clock)
+    assert (caught.value.hint or "").startswith(said)
+
+
 def test_a_mail_arrives_in_persian(smtp: SmtpReceiver, clock: ManualClock) -> None:
     url = f"mailto://127.0.0.1:{smtp.port}?from=celsched@example.org&to=oncall@example.org"
     send(url, clock)
