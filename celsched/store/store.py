@@ -21,6 +21,7 @@ from celsched.errors import CelschedError, NotPermitted, StoreFull, StoreUnreach
 from celsched.store import migrate
 from celsched.store.dialect import Dialect
 from celsched.store.engine import READ_ONLY, make_engine, parse_url, prepare_folder
+from celsched.store.same_file import SameFile
 
 Tx = Connection
 """One open transaction; only functions of this package run statements on it."""
@@ -43,6 +44,7 @@ class Store:
     ) -> None:
         self.engine = engine
         self.dialect = dialect
+        self.file = SameFile(engine.url)
         self._clock_offset = clock_offset
         self._clock = clock
 
@@ -86,6 +88,7 @@ class Store:
         pause = _FIRST_PAUSE
         while True:
             try:
+                self.file.check()
                 with self.engine.connect().execution_options(**{READ_ONLY: read_only}) as tx, tx.begin():
                     return work(tx)
             except (DatabaseError, InterfaceError, PoolTimeout) as error:
@@ -172,6 +175,7 @@ def open_store(database_url: str, *, clock_offset_file: Path | None = None, upgr
     except BaseException:
         store.close()
         raise
+    store.file.remember()
     return store
 
 
