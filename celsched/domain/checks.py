@@ -16,7 +16,7 @@ from celsched.domain.definition import (
     effective,
 )
 from celsched.domain.health.kinds import SETTINGS_ONLY, SWITCH_ONLY
-from celsched.domain.health.wishes import AlertWishes
+from celsched.domain.health.wishes import AlertWishes, tuned_where
 from celsched.domain.names import clean_name, suggestion
 from celsched.domain.options import OPTIONS, Layer
 from celsched.errors import InvalidDefinition, InvalidRule
@@ -28,7 +28,6 @@ from celsched.timing.rule import Rule
 
 RULE_KEY = "rule"
 """The key of faults of the rule itself, whichever of its forms (`every`, `cron`, `at`, ...) was written."""
-_SETTINGS_HINT = "tune it in the settings: `[alerts]`, or `[[alert_rules]]` with the label `queue` for one queue"
 _LIMIT_KEYS = ("soft_time_limit", "time_limit")
 _DEEPEST = 64
 
@@ -161,12 +160,12 @@ def _idle_wishes(wishes: AlertWishes) -> Iterator[Fault]:
     for kind, said in wishes.tunings.items():
         if kind in SETTINGS_ONLY:
             message = f"`{kind}` is about a queue, a process, a machine or a channel: a definition has no say in it"
-            yield Fault(f"alerts.{kind}", message, _SETTINGS_HINT)
+            yield Fault(f"alerts.{kind}", message, tuned_where(kind))
         elif kind in SWITCH_ONLY:
             for name in ("severity", "hold", "runbook"):
                 if getattr(said, name) is not None:
                     message = f"`{kind}` is about a queue: a definition can only switch it on or off"
-                    yield Fault(f"alerts.{kind}.{name}", message, _SETTINGS_HINT)
+                    yield Fault(f"alerts.{kind}.{name}", message, tuned_where(kind))
 
 
 def _limits(task: TaskDefinition | None, schedule: ScheduleDefinition | None) -> Iterator[Fault]:

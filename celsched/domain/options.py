@@ -5,12 +5,12 @@ other here; `effective` looks a value up through them.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from celsched.domain.health.wishes import AlertWishes, decode_wishes, encode_wishes, wishes_schema
+from celsched.domain.health.wishes import ELSEWHERE, AlertWishes, decode_wishes, encode_wishes, wishes_schema
 from celsched.domain.names import clean_name, suggestion
 from celsched.domain.policy import Misfire, OnStoreOutage, Overlap, RetryPolicy
 from celsched.errors import InvalidDefinition, InvalidRule
@@ -24,7 +24,10 @@ JsonValue = Any
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One key: who may carry it, how its value is read from and written to a manifest, and its last fallback."""
+    """One key: who may carry it, how its value is read from and written to a manifest, and its last fallback.
+
+    `elsewhere` says of words that may not stand below it, and that somebody could look for there, where they belong.
+    """
 
     key: str
     decode: Callable[[str, object], Any]
@@ -34,6 +37,7 @@ class Option:
     on_task: bool
     on_schedule: bool
     about: str
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
 
 def _refuse(key: str, value: object, wanted: str, hint: str | None = None) -> InvalidDefinition:
@@ -224,8 +228,10 @@ _ROWS: tuple[tuple[str, tuple[Any, Any, Any], Any, tuple[bool, bool], str], ...]
     ),
 )
 
+_ELSEWHERE: Mapping[str, Mapping[str, str]] = {"alerts": ELSEWHERE}
+
 OPTIONS: Mapping[str, Option] = {
-    key: Option(key, codec[0], codec[1], codec[2], default, places[0], places[1], about)
+    key: Option(key, codec[0], codec[1], codec[2], default, places[0], places[1], about, _ELSEWHERE.get(key, {}))
     for key, codec, default, places, about in _ROWS
 }
 

@@ -108,7 +108,7 @@ class Reader:
     def _parts(self, path: Path, option: Option, value: dict[str, Any], parts: Collection[str]) -> Any:
         """Decode an option of several keys one by one, so that each of its faults is found; then as a whole."""
         before = len(self.problems)
-        self.unknown(path, value, parts, {})
+        self.unknown(path, value, parts, option.elsewhere)
         known = {key: part for key, part in value.items() if key in parts}
         for key, part in known.items():
             self._decoded((*path, key), option, {key: part})

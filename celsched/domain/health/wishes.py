@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from celsched.domain.health.kinds import KINDS, SETTINGS_ONLY, SWITCH_ONLY, AlertKind, Kind, Severity
+from celsched.domain.health.kinds import KINDS, SETTINGS_ONLY, SWITCH_ONLY, UNLABELLED, AlertKind, Kind, Severity
 from celsched.domain.health.rules import (
     LENGTHS,
     PING,
@@ -19,6 +19,20 @@ from celsched.domain.health.rules import (
 )
 from celsched.domain.names import clean_name
 from celsched.errors import InvalidDefinition
+
+
+def tuned_where(kind: AlertKind) -> str:
+    """Return the next step of who would tune, in a definition, what only the settings say of a kind."""
+    where = "tune it in the settings: `[alerts]` of celsched.toml"
+    return where if kind in UNLABELLED else f"{where}, or `[[alert_rules]]` with the label `queue` for one queue"
+
+
+ELSEWHERE: Mapping[str, str] = {
+    kind.value: f"this alert kind is about a queue, a process, a machine or a channel; {tuned_where(kind)}"
+    for kind in AlertKind
+    if kind in SETTINGS_ONLY
+}
+"""What to say of each kind that exists and may not stand in a definition."""
 
 
 @dataclass(frozen=True, slots=True)

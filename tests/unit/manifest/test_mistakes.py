@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from celsched.domain.definition import RuleSpec
+from celsched.domain.health.kinds import SETTINGS_ONLY, UNLABELLED
 from celsched.errors import InvalidManifest
 from celsched.manifest.load import require
 from tests.unit.manifest.reading import heads, read
@@ -172,6 +173,26 @@ def test_a_mistake_in_a_task(body: str, head: str) -> None:
     found = heads(f"version: 1\ntasks:\n  t:\n    {body}\n")
     assert len(found) == 1, found
     assert found[0].startswith(head)
+
+
+@pytest.mark.parametrize("kind", sorted(SETTINGS_ONLY))
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (f"{TASK}    every: 5m\n    alerts: {{KIND: true}}\n", "f.yaml:7:14: schedules.s.alerts.KIND"),
+        (
+            "version: 1\ntasks: {t: {task_path: a.b, alerts: {KIND: {enabled: false}}}}\n",
+            "f.yaml:2:38: tasks.t.alerts.KIND",
+        ),
+        ("version: 1\ndefaults: {alerts: {KIND: {severity: info}}}\n", "f.yaml:2:21: defaults.alerts.KIND"),
+    ],
+)
+def test_a_kind_that_only_the_settings_tune_is_no_unknown_key(text: str, place: str, kind: str) -> None:
+    (problem,) = read(text.replace("KIND", kind)).problems
+    assert problem.head == f"{place.replace('KIND', kind)}: `{kind}` may not stand here"
+    assert problem.hint is not None
+    assert "tune it in the settings: `[alerts]`" in problem.hint
+    assert ("[[alert_rules]]" in problem.hint) is (kind not in UNLABELLED)
 
 
 @pytest.mark.parametrize(
