@@ -19,7 +19,7 @@ from celsched.cli.log_output import log_to
 from celsched.cli.metrics_option import MetricsOption, answering
 from celsched.cli.render_summary import summary_table
 from celsched.cli.scope import scope_of
-from celsched.cli.storage import store_of
+from celsched.cli.storage import say_if_idle, store_of
 from celsched.clock import Clock
 from celsched.dispatcher.child import EmbeddedWorker
 from celsched.dispatcher.daemon import Daemon
@@ -58,11 +58,7 @@ def run(
     settings = cli.settings
     log_to(cli.stderr, verbosity=cli.verbosity, zone=settings.timezone)
     store, scope = store_of(cli), scope_of(cli)
-    if apply:
-        # Imported here: a daemon that applies nothing reads no YAML.
-        from celsched.cli.apply import apply_files
-
-        apply_files(cli, apply)
+    _prepare(cli, apply)
     begin = mark(scope)
     stop = threading.Event()
     parts = daemon_parts(settings, store, cli.clock)
@@ -93,6 +89,15 @@ def run(
         raise SettingsError(_REFUSED, hint="what it said stands above; `celsched doctor` looks at the rest")
     if length is not None:
         summary_table(cli, summarise(scope, begin))
+
+
+def _prepare(cli: CliContext, manifests: list[str] | None) -> None:
+    if manifests:
+        # Imported here: a daemon that applies nothing reads no YAML.
+        from celsched.cli.apply import apply_files
+
+        apply_files(cli, manifests)
+    say_if_idle(cli)
 
 
 def _look_after(worker: EmbeddedWorker, stop: threading.Event) -> None:

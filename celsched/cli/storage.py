@@ -6,6 +6,7 @@ It is a module of its own so that commands which need no store load no SQLAlchem
 from celsched.cli.context import CliContext
 from celsched.errors import SettingsError
 from celsched.settings import Settings
+from celsched.store import watch_machine
 from celsched.store.store import Store, open_store
 
 
@@ -16,6 +17,13 @@ def store_of(cli: CliContext) -> Store:
         SettingsError, StoreUnreachable, StoreVersionError, NotPermitted: it cannot be opened.
     """
     return cli.once(_open)
+
+
+def say_if_idle(cli: CliContext) -> None:
+    """Say so where nothing can ever be due: a store that was lost, or is another one, looks like one at peace."""
+    store = store_of(cli)
+    if not store.read(watch_machine.active_schedules):
+        cli.say(f"the store {store.place} has no active schedule: nothing will run, and nothing can be missed")
 
 
 def require_project(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """Owns `celsched watch`: the alert loop, or one look for CI. It never judges; the monitor does."""
 
 import threading
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -13,15 +14,17 @@ from celsched.cli.log_output import log_to
 from celsched.cli.metrics_option import MetricsOption, answering
 from celsched.cli.output import Column, OutputMode, OutputOption, Table
 from celsched.cli.show_alert import EYES, alert_row, busy, eyes_row
-from celsched.cli.storage import store_of
+from celsched.cli.storage import say_if_idle, store_of
 from celsched.domain.health import Severity
 from celsched.errors import UsageError
-from celsched.monitor.check import CheckResult
+from celsched.monitor.check import CheckResult, Watcher
 from celsched.monitor.loop import watch_until
 from celsched.redact import Redactor
 from celsched.runloop import stop_on_signals
 from celsched.service import ServiceManager
 from celsched.settings.load import notify_socket
+from celsched.store import alerts, notice_plan
+from celsched.store.store import Store
 
 _COLUMNS = tuple(Column(key) for key in (
     "id", "severity", "kind", "subject", "summary", "opened_at", "since", "command", "acknowledged_at", "silence_id",
@@ -53,8 +56,9 @@ def watch(
         raise UsageError("--severity is for --once", hint="which alerts a channel gets is set in `notify`: `severity`")
     store = store_of(cli)
     watcher, presence = watcher_of(cli.settings, store, cli.clock, once=once)
+    say_if_idle(cli)
     if once:
-        return _show(cli, watcher.run_once(), severity or Severity.WARNING, output)
+        return _show(cli, _look(store, watcher), severity or Severity.WARNING, output)
     log_to(cli.stderr, verbosity=cli.verbosity, zone=cli.settings.timezone)
     # Imported here: one look needs no channels.
     from celsched.cli.delivery_parts import telling_of
@@ -65,6 +69,13 @@ def watch(
         cli.say("celsched watches; stop it with Ctrl-C")
         watch_until(stop, watcher, presence, cli.clock, ServiceManager(notify_socket()), telling)
     return ExitCode.DONE
+
+
+def _look(store: Store, watcher: Watcher) -> CheckResult:
+    """Look once, and mark what is silenced and muted, as a planner would: of one cause not everything is news."""
+    result = watcher.run_once()
+    store.write(lambda tx: notice_plan.mark(tx, store.clock.now()))
+    return replace(result, firing=store.read(alerts.firing))
 
 
 def _show(cli: CliContext, result: CheckResult, severity: Severity, output: OutputMode | None) -> int:

@@ -49,6 +49,11 @@ class Store:
         self._clock = clock
 
     @property
+    def place(self) -> str:
+        """Where it is, for people: no password."""
+        return _place(self.engine.url)
+
+    @property
     def clock(self) -> Clock:
         """The clock of fire times: the one handed in, else the server's on PostgreSQL, the machine's on SQLite."""
         if self._clock is None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete, update
 
 from celsched.broker.embedded import EMBEDDED_QUEUE
 from celsched.cli.app import main
@@ -13,6 +14,8 @@ from celsched.cli.context import CliContext
 from celsched.store import instances
 from celsched.store.instances import Instance
 from celsched.store.store import open_store
+from celsched.store.tables import states
+from celsched.store.tables_watch import instances as instance_rows
 from tests.support.factories import add_schedule, scope_of
 from tests.support.stores import sqlite_url
 
@@ -54,6 +57,25 @@ def test_a_warning_is_trouble_and_everything_is_listed_whatever_counts(folder: P
     assert call(folder)[0] == 1
     code, out = call(folder, "--severity", "critical", "-o", "json")
     assert (code, [alert["severity"] for alert in json.loads(out)]) == (0, ["warning"])
+
+
+def test_what_follows_from_another_alert_is_marked_as_muted_by_it(folder: Path) -> None:
+    store = open_store(sqlite_url(folder / "store.db"))
+    past = store.clock.now() - timedelta(hours=2)
+    store.write(lambda tx: tx.execute(update(states).values(next_fire_time=past, wake_at=past)))
+    store.write(lambda tx: tx.execute(delete(instance_rows).where(instance_rows.c.kind == "daemon")))
+    store.close()
+    code, out = call(folder, "-o", "json")
+    muted = {alert["kind"]: alert["muted_by"] for alert in json.loads(out)}
+    assert (code, muted["daemon_down"], muted["overdue"]) == (1, None, "daemon_down")
+
+
+def test_a_store_in_which_nothing_can_happen_is_no_good_news_without_a_word(folder: Path) -> None:
+    (folder / "store.db").unlink()
+    out, err = io.StringIO(), io.StringIO()
+    cli = CliContext(stdout=out, stderr=err, stdin=io.StringIO(), env={}, cwd=folder)
+    assert main(["watch", "--once"], cli=cli) == 0
+    assert "store.db has no active schedule: nothing will run, and nothing can be missed\n" in err.getvalue()
 
 
 def test_a_severity_without_once_would_say_nothing_and_is_refused(tmp_path: Path) -> None:
