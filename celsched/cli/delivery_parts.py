@@ -14,9 +14,10 @@ from celsched.domain.notices import Channel
 from celsched.monitor.deliver import Courier, Delivery, Plan, Planner
 from celsched.monitor.heart import Heart
 from celsched.monitor.outage import Outage
-from celsched.notify import Address, Send, sender_of
+from celsched.notify import Send, sender_of
 from celsched.notify.ping import ping
-from celsched.settings import NotifyTarget, Settings, subprocess_environment
+from celsched.operations.addresses import address_of
+from celsched.settings import NotifyTarget, Settings
 from celsched.settings.fault import fault_of
 from celsched.store import outages
 from celsched.store.notices import PING
@@ -108,7 +109,7 @@ def channel_of(target: NotifyTarget) -> Channel:
         severities=frozenset(Severity(word) for word in target.severities),
         kinds=frozenset(AlertKind(word) for word in target.kinds),
         labels=target.labels,
-        pushes=_address(target).pushes,
+        pushes=address_of(target).pushes,
     )
 
 
@@ -118,18 +119,7 @@ def sender(settings: Settings, target: NotifyTarget, clock: Clock) -> Send:
     Raises:
         SettingsError: it is unusable, or needs what is not installed.
     """
-    return sender_of(_address(target, settings), clock)
-
-
-def _address(target: NotifyTarget, settings: Settings | None = None) -> Address:
-    return Address(
-        name=target.name,
-        url=target.url.reveal(),
-        command=target.command,
-        environment=subprocess_environment(settings) if target.command and settings else {},
-        key=target.key.reveal() if target.key else None,
-        template=target.template,
-    )
+    return sender_of(address_of(target, settings), clock)
 
 
 def heart_of(settings: Settings, name: str | None, who: str, clock: Clock) -> Heart | None:

@@ -27,6 +27,13 @@ def command(argv: Sequence[str], environment: Mapping[str, str], *, timeout: flo
     return send
 
 
+def places(program: str, environment: Mapping[str, str]) -> list[str]:
+    """Return the files that starting a program would try, in that order; none where it is not there."""
+    named = bool(os.path.dirname(program))
+    found = [program] if named else [os.path.join(folder, program) for folder in os.get_exec_path(environment)]
+    return [place for place in found if os.path.isfile(place)]
+
+
 def _run(argv: Sequence[str], environment: Mapping[str, str], given: bytes, timeout: float) -> None:
     name = os.path.basename(argv[0])
     try:

@@ -11,7 +11,7 @@ from celsched.broker.check import check_broker
 from celsched.broker.embedded import embedded_folder
 from celsched.clock import Clock
 from celsched.errors import BrokerUnreachable, CelschedError, StoreFull, StoreUnreachable, StoreVersionError
-from celsched.operations import doctor_code, doctor_machine, doctor_running
+from celsched.operations import doctor_channels, doctor_code, doctor_machine, doctor_running
 from celsched.operations.checks import CodeRules
 from celsched.operations.checkup import Check, Found, failed, passed, skipped, warned
 from celsched.operations.doctor_facts import Facts, facts_of
@@ -36,8 +36,8 @@ _RUNNING: dict[str, Callable[[Facts, Settings], Found]] = {
     "executions.sent": doctor_running.sent,
     "definitions.sound": doctor_running.definitions,
     "alerts.critical": doctor_running.critical,
-    "channels.accept": doctor_running.channels,
-    "pings.known": doctor_running.pings,
+    "channels.accept": doctor_channels.channels,
+    "pings.known": doctor_channels.pings,
 }
 _CODE: dict[str, Callable[[Facts, CodeRules], Found]] = {
     "tasks.allowed": doctor_code.allowed,

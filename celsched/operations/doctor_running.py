@@ -1,11 +1,9 @@
-"""Judges what the store says of processes, queues, schedules, runs, alerts, channels, pings. It reads nothing."""
+"""Judges what the store says of processes, queues, schedules, runs and alerts. It reads nothing."""
 
-import socket
 from collections import Counter
 
 from celsched.broker.embedded import EMBEDDED_QUEUE
 from celsched.domain.health import Severity
-from celsched.domain.names import suggestion
 from celsched.operations.checkup import Found, failed, listed, passed, skipped, warned
 from celsched.operations.doctor_facts import OVERDUE_AFTER, Facts
 from celsched.operations.wording import command, span, times
@@ -140,38 +138,3 @@ def critical(facts: Facts, settings: Settings) -> Found:
         return warned(seen, "celsched instances")
     others = len(facts.firing)
     return passed(f"no critical alert is open; {times(others, 'other')}" if others else "no alert is open")
-
-
-def channels(facts: Facts, settings: Settings) -> Found:
-    """Judge whether the last message of each channel was accepted."""
-    if not settings.notify:
-        return skipped("no channel is set (`notify`): alerts are shown and logged, and sent to nobody")
-    names = [target.name for target in settings.notify]
-    bad = [facts.channels[name] for name in names if name in facts.channels and facts.channels[name].failures_in_a_row]
-    if bad:
-        refused = f"{listed([one.channel for one in bad])} refused the last message: {bad[0].last_error}"
-        return failed(refused, command("alerts", "test", bad[0].channel))
-    untried = [name for name in names if name not in facts.channels]
-    said = f"; nothing was sent yet through {listed(untried)}" if untried else ""
-    return passed(f"{times(len(names), 'channel')}, no failed send{said}")
-
-
-def pings(facts: Facts, settings: Settings) -> Found:
-    """Judge whether every ping that a schedule asks for is set: one that is not is never sent, and nobody is told."""
-    if not facts.pings:
-        return passed("no schedule asks for a ping")
-    known = [target.name for target in settings.pings]
-    bad = [one for one in facts.pings if one.ping not in known]
-    if not bad:
-        return passed(f"{times(len(facts.pings), 'schedule')} with a ping, and each is set")
-    first = bad[0].ping
-    near = suggestion(first, known)
-    schedules = listed([one.schedule for one in bad if one.ping == first])
-    others = list(dict.fromkeys(one.ping for one in bad if one.ping != first))
-    seen = f"ping '{first}' is not among `pings` of these settings, so none is sent for {schedules}"
-    seen += f" ({near})" if near else ""
-    seen += f"; nor is {listed(others)}" if others else ""
-    # Pings are sent where the watcher is; the settings of other machines need not know them.
-    watchers = facts.living("watcher")
-    elsewhere = bool(watchers) and socket.gethostname() not in {one.host for one in watchers}
-    return (warned if elsewhere else failed)(seen, "celsched config pings")

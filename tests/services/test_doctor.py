@@ -1,5 +1,6 @@
 """The doctor on a real store: what it says of a project that is well, and of each thing that is not."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from celsched.operations.doctor import Patient, examine
 from celsched.operations.doctor_machine import LEAST_SPACE, LITTLE_SPACE, judged_space
 from celsched.operations.scope import Scope
 from celsched.settings import Settings, load
-from celsched.settings.model import PingTarget
+from celsched.settings.model import NotifyTarget, PingTarget
 from celsched.settings.secret import Secret
 from celsched.store import instances
 from celsched.store.instances import Instance
@@ -192,6 +193,65 @@ def test_a_channel_that_refused_its_last_message(doctor: Examine, store: Store) 
     assert doctor()["channels.accept"] == Found(
         Verdict.FAIL, "'mail' refused the last message: 550 no", "celsched alerts test mail"
     )
+
+
+def test_a_channel_whose_program_cannot_be_started_fails(
+    doctor: Examine, store: Store, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found(*programs: str) -> Found:
+        targets = [NotifyTarget(f"نوبت{n}", Secret(""), command=(name, "--to")) for n, name in enumerate(programs)]
+        return doctor(given=replace(settings, notify=tuple(targets)))["channels.accept"]
+
+    shown = "celsched config notify"
+    (tmp_path / "tell").write_text("#!/bin/sh\ntouch ran\n")
+    program = str(tmp_path / "tell")
+    gone = f"there is no program {program}2"
+    assert found(f"{program}2") == Found(Verdict.FAIL, f"the channel 'نوبت0': {gone}", shown)
+    assert found(f"{program}2", "/bin/nothere").seen == f"the channel 'نوبت0': {gone}; nor can 'نوبت1' send"
+    assert found(str(tmp_path)).seen == f"the channel 'نوبت0': there is no program {tmp_path}"
+    closed = Found(Verdict.FAIL, f"the channel 'نوبت0': {program} is not executable", f"chmod +x {program}")
+    assert found(program) == closed
+    nowhere = "the channel 'نوبت0': there is no program tell in the folders of PATH"
+    assert found("tell") == Found(Verdict.FAIL, nowhere, shown)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert found("tell") == closed
+    (tmp_path / "tell").chmod(0o755)
+    assert {found(one).verdict for one in (program, "tell")} == {Verdict.PASS}
+    assert found("./tell").verdict is Verdict.WARN  # from the folder of the watcher it may be there
+    beat(store, "watcher")  # on another machine: its programs count
+    assert found(f"{program}2").verdict is Verdict.WARN
+    assert not list(tmp_path.rglob("ran"))
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_channel_that_nothing_here_can_send_through_fails(
+    doctor: Examine, store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch, installed: bool
+) -> None:
+    if not installed:
+        monkeypatch.setitem(sys.modules, "apprise", None)
+    given = replace(settings, notify=(NotifyTarget("c", Secret("webhok+http://h/hunter2")),))
+    found = doctor(given=given)["channels.accept"]
+    assert (found.verdict, found.fix) == (Verdict.FAIL, "celsched config notify")
+    assert found.seen.startswith("the channel 'c'")
+    assert found.seen.endswith(" (did you mean `webhook+http`?)")
+    assert "hunter2" not in found.seen
+    half = replace(settings, notify=(NotifyTarget("c", Secret("webhook+ftp://h/hunter2")),))
+    assert doctor(given=half)["channels.accept"].verdict is Verdict.FAIL
+    assert doctor()["channels.accept"].verdict is (Verdict.PASS if installed else Verdict.FAIL)  # mailto:
+    beat(store, "watcher")  # on another machine
+    assert doctor(given=given)["channels.accept"].verdict is Verdict.WARN
+
+
+def test_a_refused_message_counts_more_than_a_program_that_may_be_elsewhere(
+    doctor: Examine, store: Store, settings: Settings
+) -> None:
+    row = {"channel": "mail", "incident": "x", "state": "pending", "severity": "info", "title": "", "body": "",
+           "details": {}, "tries": 2, "failures": 2,
+           "created_at": START, "next_try_at": START, "error": "550 no"}  # fmt: skip
+    store.write(lambda tx: tx.execute(insert(notifications), [row]))
+    given = replace(settings, notify=(NotifyTarget("c", Secret(""), command=("./no",)), *settings.notify))
+    found = doctor(given=given)["channels.accept"]
+    assert (found.verdict, found.seen) == (Verdict.FAIL, "'mail' refused the last message: 550 no")
 
 
 def test_a_ping_that_is_not_set_is_named_with_its_schedules(
