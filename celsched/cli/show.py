@@ -10,7 +10,7 @@ from celsched.cli.lazy import new_typer
 from celsched.cli.lists import for_eyes
 from celsched.cli.output import Column, Kind, OutputOption, Sheet
 from celsched.cli.scope import scope_of
-from celsched.cli.show_alert import alert_fields, known_fields
+from celsched.cli.show_alert import alert_fields, known_fields, message_remarks, messages_table
 from celsched.cli.show_definition import schedule_fields, task_fields
 from celsched.cli.show_execution import attempts_table, execution_fields, for_programs, log_lines
 from celsched.operations import alerts as alert_operations
@@ -73,7 +73,24 @@ def alert(
     number: Annotated[int, typer.Argument(metavar="ID", help="Its id.")],
     output: OutputOption = None,
 ) -> None:
-    """Show an alert. What is wrong and since when, what is known about it, who did what, the next command."""
+    """Show an alert. What is wrong and since when, what is known, who was told or did what, the next command."""
     cli = CliContext.of(ctx)
     found = alert_operations.detail(scope_of(cli), number)
-    cli.write_sheet(Sheet(known_fields(found) if for_eyes(cli, output) else alert_fields(found), "id"), output)
+    if not for_eyes(cli, output):
+        cli.write_sheet(Sheet(alert_fields(found), "id"), output)
+        return
+    cli.write_sheet(Sheet(known_fields(found), "id"), output)
+    cli.print()
+    if found.told.messages:
+        cli.write(messages_table(found), output)
+    for line in message_remarks(found, _channels(cli)):
+        cli.print(line)
+
+
+def _channels(cli: CliContext) -> dict[str, bool]:
+    """Return each channel that is set, and whether it is pushed to."""
+    if not cli.settings.notify:
+        return {}
+    from celsched.notify import Address  # with it comes what sends, which no other look needs
+
+    return {target.name: Address(target.name, target.url.reveal()).pushes for target in cli.settings.notify}

@@ -1,16 +1,31 @@
-"""Owns the fields of one alert and their order. It never looks anything up."""
+"""Owns the fields of one alert and their order, and how the messages about it read. It never looks anything up."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from celsched.cli.table import Column, Kind
-from celsched.domain.health.kinds import KINDS, Severity
+from celsched.cli.table import Column, Kind, Table
+from celsched.domain.health.kinds import KINDS, AlertKind, Severity
 from celsched.operations.alerts import Detail
 from celsched.store.alerts import OPEN, StoredAlert
+from celsched.store.notices import FAILED, PENDING, SENT, STALE
+from celsched.store.told import LOOKED_AT, Telling
 
+_WAITS, _REFUSED, _GIVEN_UP = "waits", "refused", "given up"
+_BECAME = {SENT: "sent", FAILED: _GIVEN_UP, STALE: "replaced"}
 _TITLES = {"seen_at": "last seen", "command": "next command", "count": "how many"}
+_APART = {"messages", "more_messages"}
+"""Fields that a person reads as a list below the others."""
 _FIRST = ("id", "kind", "severity", "state", "subject", "summary", "command", "runbook")
+_MESSAGE = (
+    Column("channel", kind=Kind.WORD),
+    Column("reason", kind=Kind.WORD),
+    Column("became", "message", kind=Kind.WORD, style=lambda word: "red" if word in {_REFUSED, _GIVEN_UP} else None),
+    Column("created_at", "made", Kind.WALL, rank=2),
+    Column("sent_at", "sent", Kind.WALL, rank=1),
+    Column("next_try_at", "next try", Kind.DUE),
+    Column("error", least=20, most_lines=3),
+)
 _COLOURS = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
 
@@ -93,6 +108,8 @@ def alert_fields(found: Detail) -> list[tuple[Column, Any]]:
         "silenced_until": found.silence.ends_at if found.silence else None,
         "opens_when": kind.about,
         "over_when": kind.over,
+        "messages": [_message(one) for one in found.told.messages],
+        "more_messages": found.told.more,
     }
     styles = {"severity": severity_style}
     return [
@@ -102,8 +119,52 @@ def alert_fields(found: Detail) -> list[tuple[Column, Any]]:
 
 def known_fields(found: Detail) -> list[tuple[Column, Any]]:
     """Return the fields in which there is something, with what to type at once: half of an alert may be blank."""
-    fields = [(column, value) for column, value in alert_fields(found) if value is not None and value not in ("", {})]
+    fields = [
+        (column, value)
+        for column, value in alert_fields(found)
+        if value is not None and value not in ("", {}) and column.key not in _APART
+    ]
     return sorted(fields, key=lambda field: _FIRST.index(field[0].key) if field[0].key in _FIRST else len(_FIRST))
+
+
+def messages_table(found: Detail) -> Table:
+    """Return for eyes the messages that told of it, newest first."""
+    rows = [{**_message(one), "became": _became(one)} for one in found.told.messages]
+    return Table(busy(_MESSAGE, rows, {"sent_at", "next_try_at", "error"}), rows, "channel")
+
+
+def message_remarks(found: Detail, channels: Mapping[str, bool]) -> Iterator[str]:
+    """Yield what else is to be known of its messages; `channels`: which are set, and whether each is pushed to."""
+    alert, told = found.alert, found.told
+    heard = {one.channel for one in told.messages}
+    if alert.kind is AlertKind.STORE_DOWN:
+        yield "messages: `celsched watch` sends those about the store by itself, and does not keep them"
+    elif not told.messages:
+        yield "messages: none is known that told of it"
+    if not channels:
+        yield "no channel is set"
+    for name in (name for name, pushes in channels.items() if pushes and name not in heard):
+        yield f"channel '{name}': only its newest push is kept, and that does not tell of it"
+    if told.more:
+        yield f"only the newest {LOOKED_AT} messages were looked at; older ones may have told of it too"
+
+
+def _message(one: Telling) -> dict[str, Any]:
+    return {
+        "channel": one.channel,
+        "reason": one.reason,
+        "state": one.state,
+        "created_at": one.created_at,
+        "sent_at": one.sent_at,
+        "next_try_at": one.next_try_at,
+        "error": one.error,
+    }
+
+
+def _became(one: Telling) -> str:
+    if one.state == PENDING:
+        return _REFUSED if one.failures else _WAITS
+    return _BECAME.get(one.state, one.state)
 
 
 def _kind(value: object) -> Kind:

@@ -16,7 +16,7 @@ from celsched.domain.silencing import LONGEST, Matchers, Silence
 from celsched.errors import Conflict, NotFound, UsageError
 from celsched.operations.scope import Scope, not_found
 from celsched.operations.wording import moment
-from celsched.store import alert_desk, alerts, audit, silences
+from celsched.store import alert_desk, alerts, audit, silences, told
 from celsched.store.alert_desk import AlertFilter, Tally
 from celsched.store.alert_desk import Unreadable as Unreadable
 from celsched.store.alerts import OPEN, RESOLVED, StoredAlert
@@ -42,10 +42,11 @@ def count(scope: Scope, wanted: AlertFilter) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """An alert with the silence that covers it."""
+    """An alert with the silence that covers it, and the messages that told of it."""
 
     alert: StoredAlert
     silence: Silence | None
+    told: told.Told
 
 
 def detail(scope: Scope, alert_id: int) -> Detail:
@@ -54,7 +55,8 @@ def detail(scope: Scope, alert_id: int) -> Detail:
     def work(tx: Tx) -> Detail:
         alert = _all(tx, [alert_id])[0]
         known = silences.find(tx, [alert.silence_id] if alert.silence_id is not None else [])
-        return Detail(alert, known.get(alert.silence_id or 0))
+        heard = told.told_of(tx, alert.id, alert.opened_at) if alert.opened_at is not None else told.Told()
+        return Detail(alert, known.get(alert.silence_id or 0), heard)
 
     return scope.store.read(work)
 

@@ -19,7 +19,8 @@ from celsched.cli.context import CliContext
 from celsched.domain.health.finding import Evidence, Finding
 from celsched.domain.health.kinds import AlertKind, Severity
 from celsched.domain.health.wishes import decode_wishes
-from celsched.store import alerts
+from celsched.store import alerts, notices
+from celsched.store.notices import Message
 from celsched.store.store import Store, open_store
 from celsched.store.tables_watch import audit
 from tests.support.factories import add_schedule, scope_of
@@ -157,6 +158,85 @@ def seen_at_80(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> 
     assert main(words, cli=cli) in {0, 1}
     assert max(len(line) for line in out.getvalue().splitlines()) <= 80
     return out.getvalue(), err.getvalue()
+
+
+def queue(store: Store, channel: str, reason: str, *ids: int, over: bool = False) -> Message:
+    """Queue a message that lists these alerts."""
+    listed = [{"id": one, "status": "resolved" if over else "firing"} for one in ids]
+    details = {"reason": reason, "alerts": listed}
+    made = Message(channel, f"missed#{channel}.{reason}", Severity.CRITICAL, "عنوان", "متن", details)
+    store.write(lambda tx: notices.enqueue(tx, made, store.clock.now()))
+    return made
+
+
+def deliver(store: Store, channel: str, error: str | None = None) -> None:
+    """Take the first message that is due, and let the channel accept it, or refuse it with this error."""
+    now = store.clock.now()
+    leased = store.write(lambda tx: notices.lease(tx, channel, now, HOUR))
+    assert leased is not None
+    if error is None:
+        store.write(lambda tx: notices.accepted(tx, leased, now))
+    else:
+        store.write(lambda tx: notices.refused(tx, leased, error, now))
+
+
+def test_which_messages_told_of_an_alert_is_a_contract(call: Call, store: Store) -> None:
+    shown = rows(call, "show", "alert", "1")
+    assert (shown["messages"], shown["more_messages"]) == ([], False)
+    queue(store, "ok", "firing", 1, 2)
+    deliver(store, "ok")
+    queue(store, "کانال", "firing", 1)
+    deliver(store, "کانال", "نامه نرفت")
+    queue(store, "ok", "repeat", 2)
+    queue(store, "bad", "firing", 1, over=True)
+    shown = rows(call, "show", "alert", "1")
+    keys = ["channel", "reason", "state", "created_at", "sent_at", "next_try_at", "error"]
+    assert [list(one) for one in shown["messages"]] == [keys] * 3
+    waits, refused, sent = ([one[key] for key in ("channel", "reason", "state", "error")] for one in shown["messages"])
+    assert waits == ["bad", "resolved", "pending", None]
+    assert refused == ["کانال", "firing", "pending", "نامه نرفت"]
+    assert sent == ["ok", "firing", "sent", None]
+    for one in shown["messages"]:
+        assert (one["sent_at"] is None, one["next_try_at"] is None) == (one["channel"] != "ok", one["channel"] == "ok")
+        for key in ("created_at", "sent_at", "next_try_at"):
+            assert one[key] is None or datetime.fromisoformat(one[key]).utcoffset() == timedelta(0)
+    assert [one["channel"] for one in rows(call, "show", "alert", "2")["messages"]] == ["ok", "ok"]
+
+
+def test_a_person_reads_who_was_told_of_an_alert(
+    call: Call, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    none = seen_at_80(tmp_path, monkeypatch, "show", "alert", "1")[0]
+    assert none.endswith("\n\nmessages: none is known that told of it\n")
+    queue(store, "ok", "firing", 1)
+    deliver(store, "ok")
+    queue(store, "کانال", "firing", 1)
+    deliver(store, "کانال", "نامه نرفت")
+    shown = seen_at_80(tmp_path, monkeypatch, "show", "alert", "1")[0]
+    heading, refused, sent = shown.partition("\n\n")[2].splitlines()
+    assert heading.split() == ["CHANNEL", "REASON", "MESSAGE", "SENT", "NEXT", "TRY", "ERROR"]
+    assert re.fullmatch(r"کانال +firing +refused +- +in \d+ s +نامه نرفت *", refused), refused
+    assert re.fullmatch(r"ok +firing +sent +20\d\d-\d\d-\d\d \d\d:\d\d:\d\d \S+ +- +- *", sent), sent
+    assert "more messages" not in shown
+    many = [Message("ok", f"many#{number}.1", Severity.INFO, "", "", {"alerts": []}) for number in range(499)]
+    now = store.clock.now()
+    store.write(lambda tx: [notices.enqueue(tx, one, now) for one in many])
+    assert len(rows(call, "show", "alert", "1")["messages"]) == 1
+    assert rows(call, "show", "alert", "1")["more_messages"]
+    shown = seen_at_80(tmp_path, monkeypatch, "show", "alert", "1")[0]
+    assert shown.endswith("only the newest 500 messages were looked at; older ones may have told of it too\n")
+
+
+def test_why_nobody_may_have_been_told_is_said(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = tmp_path / "celsched.toml"
+    url = settings.read_text().splitlines()[0]
+    settings.write_text(f'{url}\nnotify = [{{name = "prom", url = "alertmanager+http://127.0.0.1:9"}}]\n')
+    assert seen_at_80(tmp_path, monkeypatch, "show", "alert", "1")[0].endswith(
+        "channel 'prom': only its newest push is kept, and that does not tell of it\n"
+    )
+    settings.write_text(f"{url}\n")
+    shown = seen_at_80(tmp_path, monkeypatch, "show", "alert", "1")[0]
+    assert shown.endswith("messages: none is known that told of it\nno channel is set\n")
 
 
 def test_on_80_columns_lists_and_counts_are_whole(
