@@ -138,7 +138,7 @@ def message_remarks(found: Detail, channels: Mapping[str, bool]) -> Iterator[str
     alert, told = found.alert, found.told
     heard = {one.channel for one in told.messages}
     if alert.kind is AlertKind.STORE_DOWN:
-        yield "messages: `celsched watch` sends those about the store by itself, and does not keep them"
+        yield "messages: `celsched watch` sends those about the store itself, and keeps none"
     elif not told.messages:
         yield "messages: none is known that told of it"
     if not channels:

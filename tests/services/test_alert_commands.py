@@ -6,7 +6,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -237,6 +237,10 @@ def test_why_nobody_may_have_been_told_is_said(store: Store, tmp_path: Path, mon
     settings.write_text(f"{url}\n")
     shown = seen_at_80(tmp_path, monkeypatch, "show", "alert", "1")[0]
     assert shown.endswith("messages: none is known that told of it\nno channel is set\n")
+    finding = Finding(AlertKind.STORE_DOWN, "this", Severity.CRITICAL, NAME, "جواب نداد", store.clock.now())
+    store.write(lambda tx: alerts.settle(tx, [replace(finding, hold=timedelta(0))], set(), store.clock.now()))
+    shown = seen_at_80(tmp_path, monkeypatch, "show", "alert", "3")[0]
+    assert "sends those about the store itself, and keeps none" in shown
 
 
 def test_on_80_columns_lists_and_counts_are_whole(
@@ -255,8 +259,8 @@ def test_on_80_columns_lists_and_counts_are_whole(
     assert "ack " in seen_at_80(tmp_path, monkeypatch, "alerts")[0]
     assert "daemon_down: no daemon has ever run" in seen_at_80(tmp_path, monkeypatch, "watch", "--once")[0]
     counts = seen_at_80(tmp_path, monkeypatch, "alerts", "--summary", "--kind", "missed")[0]
-    assert re.search(r"^KIND +SEVERITY +OPEN +ACK +OLDEST *$", counts, re.MULTILINE)
-    assert re.search(r"^missed +critical +1 +1 ", counts, re.MULTILINE)
+    assert re.search(r"^KIND +SEVERITY +OPEN +ACK +QUIET +OLDEST *$", counts, re.MULTILINE)
+    assert re.search(r"^missed +critical +1 +1 +1 ", counts, re.MULTILINE)
 
 
 def test_a_list_that_is_cut_says_how_many_more_there_are(call: Call) -> None:
