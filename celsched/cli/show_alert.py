@@ -22,7 +22,7 @@ _MESSAGE = (
     Column("reason", kind=Kind.WORD),
     Column("became", "message", kind=Kind.WORD, style=lambda word: "red" if word in {_REFUSED, _GIVEN_UP} else None),
     Column("created_at", "made", Kind.WALL, rank=2),
-    Column("sent_at", "sent", Kind.WALL, rank=1),
+    Column("sent_at", "sent", Kind.TIME),
     Column("next_try_at", "next try", Kind.DUE),
     Column("error", least=20, most_lines=3),
 )

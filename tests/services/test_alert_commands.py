@@ -211,12 +211,12 @@ def test_a_person_reads_who_was_told_of_an_alert(
     queue(store, "ok", "firing", 1)
     deliver(store, "ok")
     queue(store, "کانال", "firing", 1)
-    deliver(store, "کانال", "نامه نرفت")
+    deliver(store, "کانال", "نامه نرفت" + " و باز هم نرفت" * 9)
     shown = seen_at_80(tmp_path, monkeypatch, "show", "alert", "1")[0]
-    heading, refused, sent = shown.partition("\n\n")[2].splitlines()
+    heading, refused, *_, sent = shown.partition("\n\n")[2].splitlines()
     assert heading.split() == ["CHANNEL", "REASON", "MESSAGE", "SENT", "NEXT", "TRY", "ERROR"]
-    assert re.fullmatch(r"کانال +firing +refused +- +in \d+ s +نامه نرفت *", refused), refused
-    assert re.fullmatch(r"ok +firing +sent +20\d\d-\d\d-\d\d \d\d:\d\d:\d\d \S+ +- +- *", sent), sent
+    assert re.fullmatch(r"کانال +firing +refused +- +in \d+ s +نامه نرفت.*", refused), refused
+    assert re.fullmatch(r"ok +firing +sent +(now|\d+ s ago) +- +- *", sent), sent
     assert "more messages" not in shown
     many = [Message("ok", f"many#{number}.1", Severity.INFO, "", "", {"alerts": []}) for number in range(499)]
     now = store.clock.now()
