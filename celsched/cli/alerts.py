@@ -1,12 +1,12 @@
 """Owns `celsched alerts`: what is wrong as a list or counted, and a test message through a channel. It never judges."""
 
-import unicodedata
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from celsched.cli.alert_list import EYES, alert_row, busy, eyes_row, severity_style
 from celsched.cli.completion import live
 from celsched.cli.context import CliContext
 from celsched.cli.exits import ExitCode
@@ -14,9 +14,8 @@ from celsched.cli.lazy import new_typer
 from celsched.cli.lists import for_eyes, instant_option
 from celsched.cli.output import Column, Kind, OutputOption, Table
 from celsched.cli.scope import scope_of
-from celsched.cli.show_alert import EYES, alert_row, busy, eyes_row, severity_style
 from celsched.domain.health.kinds import AlertKind, Severity
-from celsched.domain.names import suggestion
+from celsched.domain.names import as_stored, suggestion
 from celsched.errors import NotFound
 from celsched.operations import alerts as operations
 from celsched.operations.scope import Scope
@@ -84,7 +83,7 @@ def alerts(  # noqa: PLR0913  a command's options
     cli = CliContext.of(ctx)
     scope = scope_of(cli)
     begin = instant_option(since, "--since", scope.zone, scope.now())
-    subject = schedule and unicodedata.normalize("NFC", schedule)
+    subject = schedule and as_stored(schedule)
     wanted = AlertFilter(_STATES.get(state, (state.value,)), kind or (), severity, subject, begin)
     if summary:
         cli.write(_counts(scope, wanted, eyes=for_eyes(cli, output)), output)

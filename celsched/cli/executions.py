@@ -1,6 +1,5 @@
 """Owns `celsched executions`: executions, newest first, page by page. It never explains one (`why` does)."""
 
-import unicodedata
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from celsched.cli.lists import for_eyes, instant_option
 from celsched.cli.output import OutputOption, Table
 from celsched.cli.scope import scope_of
 from celsched.domain.execution import Cause, State
+from celsched.domain.names import as_stored
 from celsched.operations import browse
 from celsched.store.executions import Filter
 
@@ -51,8 +51,8 @@ def executions(  # noqa: PLR0913  its options
     scope = scope_of(cli)
     wanted = Filter(
         states=frozenset(status or ()),
-        task=task and unicodedata.normalize("NFC", task),
-        schedule=schedule and unicodedata.normalize("NFC", schedule),
+        task=task and as_stored(task),
+        schedule=schedule and as_stored(schedule),
         since=instant_option(since, "--since", scope.zone, scope.now()),
         until=instant_option(until, "--until", scope.zone, scope.now()),
         before_id=before,

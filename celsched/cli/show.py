@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
+from celsched.cli.alert_messages import message_remarks, messages_table
 from celsched.cli.completion import live
 from celsched.cli.context import CliContext
 from celsched.cli.lazy import new_typer
 from celsched.cli.lists import for_eyes
 from celsched.cli.output import Column, Kind, OutputOption, Sheet
 from celsched.cli.scope import scope_of
-from celsched.cli.show_alert import alert_fields, known_fields, message_remarks, messages_table
+from celsched.cli.show_alert import alert_fields, known_fields
 from celsched.cli.show_definition import schedule_fields, task_fields
 from celsched.cli.show_execution import attempts_table, execution_fields, for_programs, log_lines
 from celsched.operations import alerts as alert_operations

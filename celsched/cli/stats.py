@@ -3,7 +3,6 @@
 `celsched.cli.stats_rows` turns the records into rows, `celsched.cli.stats_page` into HTML.
 """
 
-import unicodedata
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +18,7 @@ from celsched.cli.scope import scope_of
 from celsched.cli.stats_page import page
 from celsched.cli.stats_rows import EYES, columns, eyes_fields, eyes_row, machine_fields, machine_row
 from celsched.cli.stats_tables import tables
+from celsched.domain.names import as_stored
 from celsched.domain.report import cut
 from celsched.errors import UsageError
 from celsched.operations import stats as reports
@@ -100,7 +100,7 @@ def _check(report: Report, html: Path | None, output: OutputMode | None, slots: 
 
 
 def _name(given: str | None) -> str | None:
-    return None if given is None else unicodedata.normalize("NFC", given)
+    return None if given is None else as_stored(given)
 
 
 def _write_overview(cli: CliContext, scope: Scope, wanted: Wanted, output: OutputMode | None) -> None:

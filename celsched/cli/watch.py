@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from celsched.cli.alert_list import EYES, alert_row, busy, eyes_row
 from celsched.cli.context import CliContext
 from celsched.cli.daemon_parts import watcher_of
 from celsched.cli.exits import ExitCode
@@ -13,7 +14,6 @@ from celsched.cli.lists import for_eyes
 from celsched.cli.log_output import log_to
 from celsched.cli.metrics_option import MetricsOption, answering
 from celsched.cli.output import Column, OutputMode, OutputOption, Table
-from celsched.cli.show_alert import EYES, alert_row, busy, eyes_row
 from celsched.cli.storage import say_if_idle, store_of
 from celsched.domain.health import Severity
 from celsched.errors import UsageError

@@ -10,6 +10,11 @@ MAX_LENGTH = 200
 _ALLOWED_FORMAT_CHARACTERS = {"\u200c", "\u200d"}  # Persian needs the non-joiner, Indic scripts the joiner
 
 
+def as_stored(name: str) -> str:
+    """Return a name in the form of Unicode in which all are stored (NFC), to be looked up."""
+    return unicodedata.normalize("NFC", name)
+
+
 def clean_name(text: object, what: str = "name") -> str:
     """Return `text` NFC-normalised if it is a name: 1-200 printable characters, no leading or trailing space.
 
@@ -18,7 +23,7 @@ def clean_name(text: object, what: str = "name") -> str:
     """
     if not isinstance(text, str):
         raise InvalidDefinition(f"a {what} must be text, not {text!r}", key=what, hint="quote it")
-    name = unicodedata.normalize("NFC", text)
+    name = as_stored(text)
     if not name:
         raise InvalidDefinition(f"a {what} may not be empty", key=what)
     if len(name) > MAX_LENGTH:

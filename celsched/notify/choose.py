@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from celsched.clock import Clock
 from celsched.domain.message_template import MessageTemplate
+from celsched.domain.names import suggestion
 from celsched.errors import SettingsError
 from celsched.notify.alertmanager import alertmanager
 from celsched.notify.channel import TIMEOUT, Send
@@ -17,6 +18,7 @@ from celsched.notify.webhook import webhook
 LOG = "log"
 ALERTMANAGER = "alertmanager+"
 WEBHOOK = "webhook+"
+_WEB = ("http", "https")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +63,12 @@ def sender_of(address: Address, clock: Clock, *, timeout: float = TIMEOUT) -> Se
             if prefix == WEBHOOK:
                 return webhook(target, address.key, address.template, timeout=timeout)
             return alertmanager(target, clock, timeout=timeout)
-    return service(address.name, url, timeout=timeout)
+    return service(address.name, url, hint=_meant(url), timeout=timeout)
+
+
+def _meant(url: str) -> str | None:
+    """Return a hint where the URL was rather meant for a channel that needs no Apprise."""
+    scheme = url.partition(":")[0]
+    if scheme in _WEB:  # Apprise knows some services by these, so they are no mistake by themselves
+        return f"to post JSON there write {WEBHOOK}{scheme}://; for a service that Apprise knows see celsched[alerts]"
+    return suggestion(scheme, [f"{prefix}{web}" for prefix in (WEBHOOK, ALERTMANAGER) for web in _WEB])

@@ -5,11 +5,9 @@ import threading
 import warnings
 from typing import Any
 
-from celsched.domain.names import suggestion
 from celsched.errors import SettingsError
 from celsched.notify.channel import TIMEOUT, Outgoing, Send, SendFailed, scrub
 
-_SCHEMES = ("webhook+http", "webhook+https", "alertmanager+http", "alertmanager+https")
 _TYPES = {"info": "info", "warning": "warning", "critical": "failure"}
 
 
@@ -32,8 +30,8 @@ class _Said(logging.Handler):
 _said = _Said()
 
 
-def service(name: str, url: str, *, timeout: float = TIMEOUT) -> Send:
-    """Return how messages are sent through the service at this Apprise URL.
+def service(name: str, url: str, *, hint: str | None = None, timeout: float = TIMEOUT) -> Send:
+    """Return how messages are sent through the service at this Apprise URL; `hint`: what may have been meant by it.
 
     Raises:
         SettingsError: Apprise is not installed, or makes nothing of the URL.
@@ -41,8 +39,8 @@ def service(name: str, url: str, *, timeout: float = TIMEOUT) -> Send:
     try:
         import apprise
     except ModuleNotFoundError:
-        hint = _ours(url) or "pip install 'celsched[alerts]'"
-        raise SettingsError(f"the channel {name!r} needs Apprise", hint=hint) from None
+        install = "pip install 'celsched[alerts]'"
+        raise SettingsError(f"the channel {name!r} needs Apprise", hint=hint or install) from None
     _listen()
     with warnings.catch_warnings():
         # It imports every plugin here; what those are told to be deprecated is nobody's business but theirs.
@@ -53,21 +51,13 @@ def service(name: str, url: str, *, timeout: float = TIMEOUT) -> Send:
         scheme = url.partition("://")[0]
         raise SettingsError(
             f"the channel {name!r}: Apprise makes nothing of its URL {scheme}://***",
-            hint=_ours(url) or "see https://github.com/caronc/apprise/wiki for the form of each service's URL",
+            hint=hint or "see https://github.com/caronc/apprise/wiki for the form of each service's URL",
         )
     plugin.socket_connect_timeout = plugin.socket_read_timeout = timeout
     if "overflow=" not in url.lower():
         # What is too long for a service it refuses for ever; the beginning of our messages says most.
         plugin.overflow_mode = apprise.OverflowMode.TRUNCATE
     return _with_deadline(plugin, url, timeout)
-
-
-def _ours(url: str) -> str | None:
-    """Return a hint where the URL was rather meant for a channel that needs no Apprise."""
-    scheme = url.partition(":")[0]
-    if scheme in {"http", "https"}:  # Apprise knows some services by these, so they are no mistake by themselves
-        return f"to post JSON there write webhook+{scheme}://; for a service that Apprise knows see celsched[alerts]"
-    return suggestion(scheme, _SCHEMES)
 
 
 def _listen() -> None:

@@ -4,7 +4,6 @@ Each reads the clock once, before its transaction: run again because the reply t
 instant what it did itself.
 """
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -12,6 +11,7 @@ from typing import TypeVar
 
 from celsched.domain.alert import Alert
 from celsched.domain.health.kinds import KINDS
+from celsched.domain.names import as_stored
 from celsched.domain.silencing import LONGEST, Matchers, Silence
 from celsched.errors import Conflict, NotFound, UsageError
 from celsched.operations.scope import Scope, not_found
@@ -129,7 +129,11 @@ def silence(
     """
     now = scope.now()
     begin = max(begin or now, now)
-    matchers = replace(matchers, subject=_as_stored(matchers.subject), queue=_as_stored(matchers.queue))
+    matchers = replace(
+        matchers,
+        subject=matchers.subject and as_stored(matchers.subject),
+        queue=matchers.queue and as_stored(matchers.queue),
+    )
     _require_sound(matchers, until - begin, reason)
 
     def work(tx: Tx) -> tuple[Silence, int]:
@@ -142,10 +146,6 @@ def silence(
         return made, sum(matchers.fit(_plain(alert)) for alert in alerts.firing(tx)) if begin <= now else 0
 
     return scope.store.write(work)
-
-
-def _as_stored(name: str | None) -> str | None:
-    return name and unicodedata.normalize("NFC", name)
 
 
 def _require_sound(matchers: Matchers, length: timedelta, reason: str) -> None:

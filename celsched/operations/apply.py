@@ -15,7 +15,7 @@ from celsched.errors import Conflict
 from celsched.operations import ledger
 from celsched.operations.carry_out import carry_out
 from celsched.operations.scope import Scope
-from celsched.store import audit, definitions
+from celsched.store import audit, definitions, edits
 from celsched.store.definitions import StoredSchedule, StoredTask
 from celsched.store.store import Tx
 from celsched.store.transitions import active_of
@@ -71,7 +71,7 @@ def apply(scope: Scope, wanted: Wanted, seen: Preview, *, checked: Collection[st
         definitions.lock_names(tx)
         now = scope.now()
         changes = _changes(tx, wanted)
-        _confirm(scope, tx, _agreed(tx, wanted, changes), now)
+        _confirm(scope, tx, _edited(tx, wanted, changes.of(Action.UNCHANGED)), now)
         if not changes.made:
             # Somebody else, or we before the reply was lost, has just applied the same.
             return seen.changes
@@ -140,8 +140,8 @@ def _preview(scope: Scope, tx: Tx, wanted: Wanted, now: datetime) -> Preview:
             lines[change.name] = tuple(
                 _consequences(scope, change, old, tasks, active.get(old.id, Active()) if old else Active(), now)
             )
-    drifted = frozenset[tuple[Kind, str]]() if wanted.by_hand else _edited(tx, changes.of(Action.UPDATE))
-    return Preview(changes, lines, zones, drifted, _agreed(tx, wanted, changes))
+    drifted, agreed = (_edited(tx, wanted, changes.of(action)) for action in (Action.UPDATE, Action.UNCHANGED))
+    return Preview(changes, lines, zones, drifted, agreed)
 
 
 def _zone(scope: Scope, change: Change, tasks: dict[str, TaskDefinition]) -> str:
@@ -151,27 +151,18 @@ def _zone(scope: Scope, change: Change, tasks: dict[str, TaskDefinition]) -> str
     return effective(tasks[wanted.task], wanted, scope.settings).timezone
 
 
-def _agreed(tx: Tx, wanted: Wanted, changes: ChangeSet) -> frozenset[tuple[Kind, str]]:
-    """Return what was changed by hand and is now as the manifest says."""
-    named = [one for one in changes.of(Action.UNCHANGED) if one.desired is not None]
-    return frozenset() if wanted.by_hand else _edited(tx, named)
-
-
 def _confirm(scope: Scope, tx: Tx, agreed: Iterable[tuple[Kind, str]], now: datetime) -> None:
     """Record that a manifest says what somebody had done by hand: nothing has drifted any more."""
     for kind, name in sorted(agreed):
         audit.write(tx, scope.by, audit.Event(audit.CONFIRM, kind, name), now)
 
 
-def _edited(tx: Tx, changes: Iterable[Change]) -> frozenset[tuple[Kind, str]]:
-    """Return those of what a set owns that were last changed by hand."""
-    owned = [(one.kind, one.name) for one in changes if one.stored and one.stored.owner]
+def _edited(tx: Tx, wanted: Wanted, changes: Iterable[Change]) -> frozenset[tuple[Kind, str]]:
+    """Return those of what a set owns that people changed by hand; nothing where this is such a change itself."""
+    owned = [one for one in changes if one.stored and one.stored.owner and not wanted.by_hand]
     kinds: tuple[Kind, ...] = ("task", "schedule")
-    return frozenset(
-        (kind, name)
-        for kind in kinds
-        for name in audit.edited_by_hand(tx, kind, [name for one, name in owned if one == kind])
-    )
+    names = {kind: [one.name for one in owned if one.kind == kind] for kind in kinds}
+    return frozenset((kind, name) for kind in kinds for name in edits.edited_by_hand(tx, kind, names[kind]))
 
 
 def _consequences(

@@ -1,12 +1,12 @@
 """Owns following executions while they run: new log lines and state, look by look. It changes nothing."""
 
 import threading
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from celsched.clock import Clock
 from celsched.domain.execution import TERMINAL, Execution, LogLine
+from celsched.domain.names import as_stored
 from celsched.errors import NotFound
 from celsched.operations.scope import Scope, not_found
 from celsched.store import definitions, executions, logs, overview
@@ -80,7 +80,7 @@ def newest_of(scope: Scope, name: str) -> int:
     Raises:
         NotFound: there is none, or nothing of this name was ever stored.
     """
-    name = unicodedata.normalize("NFC", name)
+    name = as_stored(name)
 
     def work(tx: Tx) -> int:
         for wanted in (

@@ -1,6 +1,5 @@
 """Owns what every operation needs: the store, its clock, the settings that decide, and who asks. It does nothing."""
 
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +7,7 @@ from datetime import datetime
 from celsched.clock import Clock
 from celsched.domain.definition import Effective, effective
 from celsched.domain.execution import Requester
-from celsched.domain.names import suggestion
+from celsched.domain.names import as_stored, suggestion
 from celsched.domain.options import Layer
 from celsched.errors import NotFound
 from celsched.operations.wording import command
@@ -64,7 +63,7 @@ def no_such_schedule(tx: Tx, name: str) -> NotFound:
 
 def require_task(tx: Tx, name: str) -> StoredTask:
     """Return the task of this name; raise NotFound with a suggestion."""
-    found = definitions.find_task(tx, unicodedata.normalize("NFC", name))
+    found = definitions.find_task(tx, as_stored(name))
     if found is None:
         raise not_found("task", name, definitions.task_names(tx))
     return found
@@ -72,7 +71,7 @@ def require_task(tx: Tx, name: str) -> StoredTask:
 
 def require_schedule(tx: Tx, name: str) -> StoredSchedule:
     """Return the schedule of this name; raise NotFound with a suggestion."""
-    found = definitions.find_schedule(tx, unicodedata.normalize("NFC", name))
+    found = definitions.find_schedule(tx, as_stored(name))
     if found is None:
         raise not_found("schedule", name, definitions.schedule_names(tx))
     return found

@@ -3,11 +3,11 @@
 Where the ledger has a row, the row decides; the rule is asked only for fire times that have none.
 """
 
-import unicodedata
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from celsched.domain.health.kinds import KINDS
+from celsched.domain.names import as_stored
 from celsched.domain.plan import TICK
 from celsched.operations.evidence import hands_for
 from celsched.operations.scope import Scope, no_such_schedule
@@ -37,7 +37,7 @@ def why(scope: Scope, name: str, at: str | None, *, heartbeat: timedelta) -> Ans
         NotFound: no schedule ever had this name. InvalidRule: `at` is no instant.
     """
     now = scope.now()
-    name = unicodedata.normalize("NFC", name)
+    name = as_stored(name)
 
     def work(tx: Tx) -> Answer:
         named = overview.schedules_named(tx, name)

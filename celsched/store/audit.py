@@ -1,6 +1,6 @@
 """Owns the insert-only record of who changed what. It never updates or deletes an event."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ EDIT = "edit"
 CONFIRM = "confirm"
 """The action of a manifest that says of a definition what somebody had made of it by hand."""
 WRITES = ("create", "update", "adopt", "delete", CONFIRM, EDIT)
-"""What is done to definitions: what was there before an edit is as the manifest said it."""
+"""What is done to definitions. After anything but an edit one is as its manifest says, or as nobody's does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,3 @@ def done(tx: Connection, by: Requester, event: Event, at: datetime) -> Mapping[s
              audit.c.kind == event.kind, audit.c.subject == event.subject)  # fmt: skip
     found = tx.execute(select(audit.c.details).where(*which).limit(1)).first()
     return None if found is None else dict(found.details)
-
-
-def edited_by_hand(tx: Connection, kind: str, names: Collection[str]) -> set[str]:
-    """Return those of `names` whose definition was last changed by hand."""
-    query = (
-        select(audit.c.subject, audit.c.action)
-        .where(audit.c.kind == kind, audit.c.subject.in_(names), audit.c.action.in_(WRITES))
-        .order_by(audit.c.id)
-    )
-    last = {row.subject: row.action for row in tx.execute(query)}
-    return {name for name, action in last.items() if action == EDIT}

@@ -1,6 +1,6 @@
-"""Owns what is read of definitions that belong to a set and that people changed by hand. It never judges."""
+"""Owns what is read of definitions that people changed by hand beside their manifest. It never judges."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,14 @@ from celsched.store.tables_watch import audit
 _LATE = 1000
 """So many events are looked for again: a transaction may commit after one that began later."""
 _TABLES: Mapping[str, Table] = {"task": tasks, "schedule": schedules}
+_FIELDS = case((audit.c.action == EDIT, audit.c.details)).label("fields")
+_EVENTS = (
+    select(audit.c.id, audit.c.at, audit.c.user, audit.c.action, audit.c.kind, audit.c.subject, _FIELDS)
+    .where(audit.c.kind.in_(_TABLES), audit.c.action.in_(WRITES))
+    .order_by(audit.c.id)
+)
+_EDITED = select(audit.c.subject).where(audit.c.kind.in_(_TABLES), audit.c.action == EDIT)
+"""Everything that was ever edited: without an index for it the audit is read, so once is enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,15 @@ class _Edits:
     differences: Differences
     by: str
     at: datetime
+
+
+def edited_by_hand(tx: Connection, kind: str, names: Iterable[str]) -> set[str]:
+    """Return those of `names` that people made other than a manifest last said."""
+    edits: dict[tuple[str, str], _Edits] = {}
+    for part in batches(set(names).intersection(tx.scalars(_EDITED.where(audit.c.kind == kind)))):
+        for event in tx.execute(_EVENTS.where(audit.c.kind == kind, audit.c.subject.in_(part))):
+            _take(edits, event)
+    return {name for _, name in edits}
 
 
 class EditReader:
@@ -49,15 +66,9 @@ class EditReader:
         return [one for kind in _TABLES for one in self._living(tx, kind)]
 
     def _new(self, tx: Connection) -> Sequence[Any]:
-        fields = case((audit.c.action == EDIT, audit.c.details)).label("fields")
-        query = (
-            select(audit.c.id, audit.c.at, audit.c.user, audit.c.action, audit.c.kind, audit.c.subject, fields)
-            .where(audit.c.id > self._last - _LATE, audit.c.kind.in_(_TABLES), audit.c.action.in_(WRITES))
-            .order_by(audit.c.id)
-        )
+        query = _EVENTS.where(audit.c.id > self._last - _LATE)
         if not self._last:  # of years, perhaps: most definitions were never edited
-            edited = select(audit.c.subject).where(audit.c.kind.in_(_TABLES), audit.c.action == EDIT)
-            query = query.where(audit.c.subject.in_(edited))
+            query = query.where(audit.c.subject.in_(_EDITED))
         return [event for event in tx.execute(query) if event.id not in self._lately]
 
     def _living(self, tx: Connection, kind: str) -> list[Edited]:

@@ -100,6 +100,14 @@ def test_a_manifest_that_says_what_was_done_by_hand_ends_it(site: Site) -> None:
     assert len(site.drifts()) == 1, "the manifest says 9 now"
 
 
+def test_what_was_changed_back_is_neither_shown_as_drift_nor_confirmed(site: Site, scope: Scope) -> None:
+    site.edit("گزارش", priority=9)
+    site.edit("گزارش", priority=1)
+    for text in (MANIFEST, MANIFEST.replace("priority: 1", "priority: 5")):
+        seen = plan(scope, [source_of("m.yaml", text.encode())], site.rules, Terms()).preview
+        assert (seen.drifted, seen.agreed) == (frozenset(), frozenset())
+
+
 def test_a_task_drifts_too_and_a_kind_that_is_switched_off_is_not_told(
     site: Site, scope: Scope, tmp_path: Path, clock: ManualClock
 ) -> None:

@@ -37,7 +37,7 @@ def duration_drift(look: Look) -> Iterator[Finding]:
     for alert in living_of(look, kind):
         schedule_id = schedule_of(alert.scope) or 0
         if schedule_id not in judged and schedule_id in look.schedules:
-            yield same(alert, schedule_id)
+            yield same(alert)
 
 
 JUDGES: Mapping[AlertKind, Judge] = {AlertKind.DURATION_DRIFT: duration_drift}

@@ -100,7 +100,7 @@ def too_short(look: Look) -> Iterator[Finding]:
         if watched is None or newest is None:
             continue
         if alert is not None and alert.evidence.execution == newest.execution:
-            yield same(alert, schedule_id)
+            yield same(alert)
         elif (usual := _too_short_for(look.rule(AlertKind.TOO_SHORT, schedule_id), newest, past)) is not None:
             yield Finding(
                 AlertKind.TOO_SHORT,

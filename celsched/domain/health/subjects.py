@@ -104,7 +104,7 @@ def living_of(look: Look, kind: AlertKind) -> Iterator[Living]:
     return (alert for alert in look.living.values() if alert.kind is kind)
 
 
-def same(alert: Living, schedule_id: int | None = None) -> Finding:
+def same(alert: Living) -> Finding:
     """Return the finding of an alert that goes on as it is."""
     return Finding(
         alert.kind,
@@ -113,7 +113,7 @@ def same(alert: Living, schedule_id: int | None = None) -> Finding:
         alert.subject,
         alert.summary,
         alert.since or alert.pending_since,
-        schedule_id,
+        alert.schedule_id,
         event_at=alert.event_at,
         evidence=alert.evidence,
     )

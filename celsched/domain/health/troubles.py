@@ -55,7 +55,7 @@ def _lasting(look: Look, kind: AlertKind, judged: Iterable[int]) -> Iterator[Fin
     for alert in living_of(look, kind):
         schedule_id = schedule_of(alert.scope) or 0
         if schedule_id not in known and _goes_on(look, alert, schedule_id):
-            yield same(alert, schedule_id)
+            yield same(alert)
 
 
 def missed(look: Look) -> Iterator[Finding]:
@@ -167,7 +167,7 @@ def unknown_task(look: Look) -> Iterator[Finding]:
         success = look.task_successes.get(task_id)
         since = alert.event_at or alert.pending_since
         if task_id not in newest and task_id in look.task_successes and (success is None or success < since):
-            yield same(alert, alert.schedule_id)
+            yield same(alert)
 
 
 def consecutive_failures(look: Look) -> Iterator[Finding]:
@@ -185,7 +185,7 @@ def consecutive_failures(look: Look) -> Iterator[Finding]:
             found = about(kind, watched, text, look.since(kind, watched.scope, failed_at), count=streak)
             yield replace(found, event_at=failed_at)
         elif alert is not None and watched.state.success_streak < rule.number("recovery"):
-            yield same(alert, watched.id)
+            yield same(alert)
 
 
 _STATES: Mapping[AlertKind, frozenset[State]] = {
