@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from celsched.clock import Clock
-from celsched.store import migrate
+from celsched.store import migrate, readable
 from celsched.store.engine import make_engine, parse_url
 from celsched.store.store import Store, open_store
 from celsched.store.tables import metadata
@@ -85,6 +85,7 @@ def copy_sqlite(template: Path, path: Path) -> str:
 @contextmanager
 def store_at(url: str, clock: Clock | None = None) -> Iterator[Store]:
     """Open the store at `url` with a clock that stands still; at the end no connection may be checked out."""
+    readable._said.clear()  # it is of the process, which has one store; of this one's rows nothing was told yet
     engine, dialect = make_engine(parse_url(url))
     store = Store(engine, dialect, clock=clock or ManualClock(START))
     yield store
